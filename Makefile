@@ -1,0 +1,39 @@
+# Two commands: `make demo` and `make test`. Both set up the environment in .venv first; see
+# tools/misc/setup_env.sh for what that is and which variables it reads.
+PY := .venv/bin/python
+WORKERS ?= 2
+DEMO_DIR ?= work_dirs/demo
+
+.PHONY: help env demo lint format test benchmark clean
+
+help:
+	@echo "make demo       toy scenes: CAM -> pseudo boxes -> WEND's detector -> table and picture"
+	@echo "make test       lint and all tests (what CI runs)"
+	@echo "make lint       ruff, mypy, import-linter, interrogate"
+	@echo "make benchmark  speed of the evaluator; rewrites docs/benchmarks.md"
+
+env:
+	@bash tools/misc/setup_env.sh
+
+demo: env
+	@$(PY) tools/demo.py --out $(DEMO_DIR)
+
+lint: env
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/interrogate -q wsol_mm tools benchmarks
+
+format: env
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+test: lint
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -q
+
+benchmark: env
+	$(PY) benchmarks/evaluator.py
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,37 @@
+"""Registries of ``wsol_mm``: children of the mmengine root, one per kind of part.
+
+A config names a part as ``type='wsol_mm.Name'`` under any default scope, and the ``locations``
+below import the module that holds it on first use, so no config needs ``custom_imports``.
+"""
+
+from mmengine.config import utils as _config_utils
+from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS
+from mmengine.registry import DATASETS as ROOT_DATASETS
+from mmengine.registry import HOOKS as ROOT_HOOKS
+from mmengine.registry import METRICS as ROOT_METRICS
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
+from mmengine.registry import VISUALIZERS as ROOT_VISUALIZERS
+from mmengine.registry import Registry
+
+MODELS = Registry("model", parent=ROOT_MODELS, locations=["wsol_mm.models"])
+DATASETS = Registry("dataset", parent=ROOT_DATASETS, locations=["wsol_mm.datasets"])
+TRANSFORMS = Registry("transform", parent=ROOT_TRANSFORMS, locations=["wsol_mm.datasets"])
+DATA_SAMPLERS = Registry("data sampler", parent=ROOT_DATA_SAMPLERS, locations=["wsol_mm.datasets"])
+METRICS = Registry("metric", parent=ROOT_METRICS, locations=["wsol_mm.evaluation"])
+HOOKS = Registry("hook", parent=ROOT_HOOKS, locations=["wsol_mm.engine", "wsol_mm.visualization"])
+VISUALIZERS = Registry("visualizer", parent=ROOT_VISUALIZERS, locations=["wsol_mm.visualization"])
+
+# mmengine resolves `_base_ = 'pkg::path'` through this fixed table (mmengine issue 1410); with our
+# name in it, other people's configs can inherit `wsol_mm::cam/resnet50_cub.py`.
+_config_utils.MODULE2PACKAGE.setdefault("wsol_mm", "wsol_mm")
+
+__all__ = [
+    "DATASETS",
+    "DATA_SAMPLERS",
+    "HOOKS",
+    "METRICS",
+    "MODELS",
+    "TRANSFORMS",
+    "VISUALIZERS",
+]
