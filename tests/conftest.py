@@ -1,0 +1,36 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Small tensors are fastest on one thread, and workers share two cores."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_default_scope():
+    """mmengine's default scope is a global: give each test a clean one."""
+    from mmengine.registry import DefaultScope
+
+    saved = dict(DefaultScope._instance_dict)
+    DefaultScope._instance_dict.clear()
+    yield
+    DefaultScope._instance_dict.clear()
+    DefaultScope._instance_dict.update(saved)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with real data (``WSOL_SHARED_DATA``); tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("WSOL_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no real data: set WSOL_SHARED_DATA to a folder with cub_mini")
+    return folder
