@@ -1,0 +1,12 @@
+# CAM with ResNet-50 on OpenImages30k.
+# Learning rate: the benchmark's search, as transcribed by third parties.
+_base_ = [
+    "../_base_/models/resnet50_cam.py",
+    "../_base_/datasets/openimages30k.py",
+    "../_base_/schedules/cam_10e.py",
+    "../_base_/cls_runtime.py",
+]
+
+model = dict(head=dict(num_classes=100))
+optim_wrapper = dict(optimizer=dict(lr=1.07117324e-3))
+default_hooks = dict(checkpoint=dict(save_best="wsol/pxap"))

@@ -1,0 +1,1 @@
+"""The mathematics: pure functions on arrays and tensors, without state, registry or toolbox."""

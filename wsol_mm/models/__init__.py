@@ -1,0 +1,16 @@
+"""Networks: what MMPretrain and MMDetection lack.
+
+The parts that extend MMDetection are imported only where it can be: it needs mmcv's compiled
+operators, which localizers do not.
+"""
+
+from importlib.util import find_spec
+
+from wsol_mm.models import backbones, heads, losses
+
+__all__ = ["backbones", "heads", "losses"]
+
+if find_spec("mmdet") is not None and find_spec("mmcv._ext") is not None:
+    from wsol_mm.models import dense_heads, detectors, roi_heads
+
+    __all__ += ["dense_heads", "detectors", "roi_heads"]
