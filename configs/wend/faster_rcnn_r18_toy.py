@@ -1,0 +1,56 @@
+# WEND with Faster R-CNN and a narrow ResNet-18 on 96 px toy scenes: about two minutes on two cores.
+_base_ = [
+    "../_base_/models/faster_rcnn_r50_c5.py",
+    "../_base_/datasets/toy_det.py",
+    "../_base_/schedules/wend_sgd_50e.py",
+    "../_base_/det_runtime.py",
+]
+
+model = dict(
+    eta=0.125,
+    # configs/cam/resnet18_toy.py's backbone and, by default, its weights: 12x12 cells of 8 px
+    backbone=dict(
+        _delete_=True,
+        type="mmpretrain.ResNet",
+        depth=18,
+        base_channels=16,
+        strides=(1, 2, 1, 1),
+        init_cfg=dict(
+            type="Pretrained",
+            checkpoint="work_dirs/resnet18_toy/epoch_20.pth",
+            prefix="backbone.",
+        ),
+    ),
+    rpn_head=dict(
+        in_channels=128,
+        feat_channels=64,
+        anchor_generator=dict(scales=[3, 5, 8], strides=[8]),
+    ),
+    roi_head=dict(
+        bbox_roi_extractor=dict(
+            roi_layer=dict(sampling_ratio=1), out_channels=128, featmap_strides=[8]
+        ),
+        bbox_head=dict(
+            in_channels=128,
+            fc_out_channels=128,
+            loss_we=dict(
+                type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3
+            ),
+        ),
+    ),
+    train_cfg=dict(
+        rpn=dict(sampler=dict(num=32)),
+        rpn_proposal=dict(nms_pre=200, max_per_img=30),
+        rcnn=dict(sampler=dict(num=16)),
+    ),
+    test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=30)),
+)
+
+# eta divides the supervised gradient by eight: the rate makes up for it
+optim_wrapper = dict(optimizer=dict(lr=0.32), clip_grad=dict(max_norm=10))
+param_scheduler = [
+    dict(type="CosineAnnealingLR", T_max=8, eta_min=0, by_epoch=True, convert_to_iter_based=True)
+]
+train_cfg = dict(max_epochs=8)
+default_hooks = dict(checkpoint=dict(save_best="wsol/gt_known"))
+auto_scale_lr = dict(base_batch_size=16)

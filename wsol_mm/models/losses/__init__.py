@@ -1,0 +1,6 @@
+"""Losses that a config can name, and the mixin that adds them to a head."""
+
+from wsol_mm.models.losses.weighted_entropy_loss import WeightedEntropyLoss
+from wsol_mm.models.losses.weighted_entropy_mixin import WeightedEntropyMixin
+
+__all__ = ["WeightedEntropyLoss", "WeightedEntropyMixin"]

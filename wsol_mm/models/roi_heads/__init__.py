@@ -1,0 +1,8 @@
+"""Second-stage heads that extend mmdet's."""
+
+from wsol_mm.models.roi_heads.weighted_entropy_bbox_head import (
+    WeightedEntropyBBoxMixin,
+    WEShared2FCBBoxHead,
+)
+
+__all__ = ["WEShared2FCBBoxHead", "WeightedEntropyBBoxMixin"]
