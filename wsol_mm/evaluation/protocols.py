@@ -1,0 +1,118 @@
+"""Named evaluation protocols: how boxes and masks become right or wrong.
+
+A protocol is data. To add an author's protocol, add one entry to ``PROTOCOLS`` and a
+hand-computed test that pins it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any, Literal, get_args, get_type_hints
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What decides whether a box is right.
+
+    Attributes:
+        name: Name under which numbers are printed.
+        frame: Side in pixels of the square frame that maps are upsampled to and boxes are
+            compared in. It covers exactly what the network saw.
+        rounding: ``truncate`` cuts box coordinates to integers in the frame, ``exact`` keeps them.
+        plus_one: Widths and heights count one pixel more, as if ends were inclusive, and box ends
+            stop at the last pixel (of the original image for ground truth, of the frame for maps).
+        match: A box is right when its IoU is ``ge`` or ``gt`` the wanted one.
+        average: ``micro`` over images, ``macro`` over the means of the classes.
+        geometry: ``full`` compares with the whole ground truth, also where a crop cut it off;
+            ``input`` clips the ground truth to what the network saw.
+        ground_truth: ``all`` boxes of the image, any of which may be met, or the ``first``.
+        comparable: Whether numbers may stand beside the published tables of the benchmark.
+        note: Where the protocol comes from and what to know about it.
+    """
+
+    name: str
+    frame: int = 224
+    rounding: Literal["truncate", "exact"] = "truncate"
+    plus_one: bool = True
+    match: Literal["ge", "gt"] = "ge"
+    average: Literal["micro", "macro"] = "micro"
+    geometry: Literal["full", "input"] = "full"
+    ground_truth: Literal["all", "first"] = "all"
+    comparable: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse values outside the declared choices."""
+        for key, hint in get_type_hints(type(self)).items():
+            value, choices = getattr(self, key), get_args(hint)
+            if choices and value not in choices:
+                raise ValueError(f"protocol key {key}={value!r}: expected one of {choices}")
+            if not choices and type(value) is not hint:
+                raise ValueError(f"protocol key {key}={value!r}: expected {hint.__name__}")
+        if self.frame < 1:
+            raise ValueError(f"protocol key frame={self.frame}: expected a positive size")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All keys, for the stamp beside a number."""
+        return asdict(self)
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="wsolevaluation",
+            comparable=True,
+            note="clovaai/wsolevaluation, bit for bit; inputs are squashed to the frame",
+        ),
+        Protocol(
+            name="original",
+            rounding="exact",
+            plus_one=False,
+            note="plain IoU in the original image: no rounding, exclusive ends. IoU does not "
+            "change under the affine map to the frame, so comparing there is the same",
+        ),
+    )
+}
+
+
+def get_protocol(protocol: str | Mapping[str, Any] | Protocol) -> Protocol:
+    """Look a protocol up, or derive one from a named one.
+
+    Args:
+        protocol: A name; or ``dict(name=..., key=value, ...)``: the named protocol with keys
+            changed, which is then named after the change and no longer ``comparable``.
+
+    Returns:
+        The protocol.
+
+    Raises:
+        ValueError: Unknown name, key or value; the message lists the known ones.
+
+    Examples:
+        >>> get_protocol("wsolevaluation").plus_one
+        True
+        >>> get_protocol(dict(name="original", match="gt")).name
+        'original(match=gt)'
+    """
+    if isinstance(protocol, Protocol):
+        return protocol
+    changes = {"name": protocol} if isinstance(protocol, str) else dict(protocol)
+    name = changes.pop("name", None)
+    if name not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {name!r}{_hint(name, PROTOCOLS)}")
+    known = [field.name for field in fields(Protocol)]
+    for key in changes:
+        if key not in known:
+            raise ValueError(f"unknown protocol key {key!r}{_hint(key, known)}")
+    if not changes:
+        return PROTOCOLS[name]
+    label = ", ".join(f"{key}={value}" for key, value in changes.items())
+    return replace(PROTOCOLS[name], **{"name": f"{name}({label})", "comparable": False, **changes})
+
+
+def _hint(word: Any, known: Any) -> str:
+    """What was probably meant, and all choices."""
+    close = get_close_matches(str(word), list(known), n=1)
+    meant = f", did you mean {close[0]!r}?" if close else ","
+    return f"{meant} known: {', '.join(sorted(known))}"

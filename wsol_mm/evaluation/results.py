@@ -1,0 +1,230 @@
+"""From records to a stamped result: numbers, the settings that moved them, a table, a json."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.evaluation.protocols import Protocol
+from wsol_mm.evaluation.records import Record
+from wsol_mm.functional.localization import Localization, compute_localization
+from wsol_mm.functional.rates import V2_IOUS
+from wsol_mm.version import __version__
+
+THRESHOLD_SOURCES = ("oracle", "val", "fixed", "otsu", "mean")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Knobs of the numbers that are not part of a protocol.
+
+    Attributes:
+        threshold: ``oracle`` (best on the evaluated split), a number in [0, 1) (``fixed``),
+            ``otsu`` or ``mean`` (per image, no ground truth), or ``dict(value=..., source='val')``
+            as :func:`transfer_threshold` returns it.
+        box_rule: Boxes that GT-known and Top-k Loc of maps look at: ``largest`` or ``all``.
+        iou_thrs: IoUs of ``gt_known_iouXX`` and ``best_threshold_iouXX``.
+        interval: Step of the threshold grid.
+        bootstrap: Resamples of the 95 % intervals, 0 for none.
+        seed: Seed of the resamples.
+    """
+
+    threshold: Any = "oracle"
+    box_rule: str = "largest"
+    iou_thrs: Sequence[float] = V2_IOUS
+    interval: float = 0.001
+    bootstrap: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse settings without meaning."""
+        split_threshold(self.threshold)
+        if self.box_rule not in ("largest", "all"):
+            raise ValueError(f"box_rule={self.box_rule!r}: expected 'largest' or 'all'")
+        if not self.iou_thrs or any(not 0 < thr < 1 for thr in self.iou_thrs):
+            raise ValueError(f"iou_thrs={self.iou_thrs}: expected values in (0, 1)")
+        if not 0 < self.interval < 1:
+            raise ValueError(f"interval={self.interval}: expected a value in (0, 1)")
+        if self.bootstrap < 0:
+            raise ValueError(f"bootstrap={self.bootstrap}: expected 0 or more resamples")
+
+
+def split_threshold(threshold: Any) -> tuple[Any, str]:
+    """Threshold (number or rule) and its source.
+
+    Raises:
+        ValueError: Unknown rule, key or source, or a value outside [0, 1).
+
+    >>> split_threshold(0.2), split_threshold(dict(value=0.3, source="val"))
+    ((0.2, 'fixed'), (0.3, 'val'))
+    """
+    if threshold in ("oracle", "otsu", "mean"):
+        return threshold, threshold
+    value, source = threshold, "fixed"
+    if isinstance(threshold, Mapping):
+        if set(threshold) != {"value", "source"} or threshold["source"] not in ("val", "fixed"):
+            raise ValueError(
+                f"threshold={dict(threshold)}: expected dict(value=..., source='val' or 'fixed')"
+            )
+        value, source = threshold["value"], threshold["source"]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ValueError(
+            f"threshold={threshold!r}: expected 'oracle', 'otsu', 'mean', a number in [0, 1) or "
+            "dict(value=..., source='val')"
+        )
+    return float(value), source
+
+
+def transfer_threshold(val_metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Carry the threshold chosen on the val split over to another split.
+
+    Args:
+        val_metrics: Metrics of a run on val, with or without the metric's prefix.
+
+    Returns:
+        ``dict(value=..., source='val')`` for ``WSOLMetric(threshold=...)``: the best threshold at
+        IoU 0.5 under that run's box rule.
+
+    Raises:
+        KeyError: No such number among the metrics, for example those of a detector.
+
+    >>> transfer_threshold({"wsol/best_threshold_iou50": 0.25, "wsol/gt_known": 60.0})
+    {'value': 0.25, 'source': 'val'}
+    """
+    for key, value in val_metrics.items():
+        if key.rsplit("/", 1)[-1] == "best_threshold_iou50":
+            return {"value": float(value), "source": "val"}
+    raise KeyError(
+        "best_threshold_iou50 is not among the val metrics: only maps have a threshold to carry "
+        f"over; found {sorted(val_metrics)}"
+    )
+
+
+@dataclass(frozen=True)
+class Results:
+    """Numbers with the stamp they must be read with."""
+
+    numbers: Localization
+    stamp: dict[str, Any]
+    class_names: Sequence[str] = field(default=())
+
+    def flat(self) -> dict[str, float]:
+        """Numbers and chosen thresholds as plain floats, for loggers and checkpoint selection."""
+        chosen = {
+            key: value
+            for key, value in self.numbers["thresholds"].items()
+            if key.startswith(("best_threshold", "threshold"))
+        }
+        return {**self.numbers["metrics"], **chosen}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as json values; the numbers are on the top level."""
+        rows = [dict(row) for row in self.numbers["per_class"]]
+        for row in rows:
+            label = int(row["label"])
+            row |= {"label": label, "images": int(row["images"])}
+            if label < len(self.class_names):
+                row["name"] = self.class_names[label]
+        return {
+            **self.flat(),
+            "intervals": self.numbers["intervals"],
+            "thresholds": self.numbers["thresholds"],
+            "curves": {key: curve.tolist() for key, curve in self.numbers["curves"].items()},
+            "per_class": rows,
+            "stamp": self.stamp,
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write :meth:`to_dict` as json, atomically."""
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n")
+
+    def table(self) -> str:
+        """Numbers, intervals, thresholds and their sources, then the trivial predictors."""
+        metrics, thresholds = self.numbers["metrics"], self.numbers["thresholds"]
+        source = self.stamp["threshold"]["source"]
+        lines = [f"{'metric':26}{'value':>8}  {'95 % interval':17}threshold"]
+
+        def add(key: str) -> None:
+            low, high = self.numbers["intervals"].get(key, (None, None))
+            span = f"[{low:6.2f}, {high:6.2f}]" if low is not None else ""
+            if key.startswith("trivial_centre_"):
+                note = f"side {thresholds[key]:.3f} (oracle)"
+            elif key in thresholds:
+                note = f"{thresholds[key]:.3f} (oracle)"
+            elif key.startswith("gt_known") or key in ("top1_loc", "top5_loc"):
+                value = thresholds.get("threshold")
+                note = "" if source is None else source
+                note = note if value is None else f"{value:.3f} ({source})"
+            else:
+                note = ""
+            lines.append(f"{key:26}{metrics[key]:8.2f}  {span:17}{note}".rstrip())
+
+        trivial = [key for key in metrics if key.startswith("trivial")]
+        for key in metrics:
+            if key not in trivial:
+                add(key)
+        if trivial:
+            lines.append("trivial predictors, same protocol")
+        for key in trivial:
+            add(key)
+        lines.append("stamp: " + json.dumps(self.stamp))
+        return "\n".join(lines)
+
+
+def evaluate_records(
+    records: Sequence[Record],
+    protocol: Protocol,
+    settings: Settings,
+    *,
+    stamp: Mapping[str, Any],
+    class_names: Sequence[str] = (),
+) -> Results:
+    """Compute every number and put the stamp beside it.
+
+    Args:
+        records: One record per image.
+        protocol: The protocol they were made under.
+        settings: Threshold, box rule, intervals.
+        stamp: What else moved the numbers: normalisation, classifier, source of the maps.
+        class_names: Names for the per-class rows.
+
+    Returns:
+        The results.
+
+    Raises:
+        ValueError: See :func:`wsol_mm.functional.localization.compute_localization`.
+    """
+    threshold, source = split_threshold(settings.threshold)
+    numbers = compute_localization(
+        records,
+        iou_thrs=settings.iou_thrs,
+        match=protocol.match,
+        average=protocol.average,
+        interval=settings.interval,
+        threshold=threshold,
+        box_rule=settings.box_rule,  # type: ignore[arg-type]
+        bootstrap=settings.bootstrap,
+        seed=settings.seed,
+    )
+    maps, boxes = "grey_max" in records[0], "box_iou" in records[0]
+    views = {record["squash"] for record in records}
+    full = {
+        "protocol": protocol.to_dict(),
+        "prediction": "maps" if maps else "boxes" if boxes else None,
+        "pipeline": {(True,): "squash", (False,): "crop"}.get(tuple(views), "squash and crop"),
+        "threshold": {
+            "source": source if maps else None,
+            "value": numbers["thresholds"].get("threshold"),
+            "interval": settings.interval,
+        },
+        "box_rule": settings.box_rule if maps else "best score" if boxes else None,
+        "images": len(records),
+        "nan_maps": sum(record.get("nan_map", False) for record in records),
+        "intervals": {"resamples": settings.bootstrap, "seed": settings.seed},
+        "wsol_mm": __version__,
+        **stamp,
+    }
+    return Results(numbers=numbers, stamp=full, class_names=class_names)
