@@ -4,6 +4,11 @@ PY := .venv/bin/python
 WORKERS ?= 2
 DEMO_DIR ?= work_dirs/demo
 
+# Waiting OpenMP threads sleep instead of spinning: spinning slows small steps tenfold when another
+# process shares the cores.
+export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 0
+
 .PHONY: help env demo lint format test benchmark clean
 
 help:
@@ -30,7 +35,7 @@ format: env
 	.venv/bin/ruff format .
 
 test: lint
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal -q
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal -q
 
 benchmark: env
 	$(PY) benchmarks/evaluator.py

@@ -1,0 +1,48 @@
+"""What importing the package costs, and which layer pulls in what."""
+
+import subprocess
+import sys
+
+import pytest
+
+TOOLBOXES = ("mmengine", "mmcv", "mmpretrain", "mmdet")
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Toolboxes (and torch) in ``sys.modules`` of a fresh interpreter after ``statement``."""
+    script = f"import sys\n{statement}\nprint(*sorted(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    names = {name.split(".")[0] for name in result.stdout.split()}
+    return names & {*TOOLBOXES, "torch", "numba"}
+
+
+def test_package_import_is_instant():
+    assert loaded_after("import wsol_mm") == set()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["component_tree", "boxes", "localization", "geometry", "cam", "weighted_entropy"],
+)
+def test_functional_needs_no_toolbox(module):
+    loaded = loaded_after(f"import wsol_mm.functional.{module}")
+    assert not loaded & set(TOOLBOXES)
+
+
+def test_evaluation_works_without_mmdet():
+    assert "mmdet" not in loaded_after("import wsol_mm.evaluation, wsol_mm.datasets")
+
+
+def test_localizers_work_without_mmcv_operators():
+    # mmdet needs mmcv's compiled operators; heads and backbones of localizers must not
+    statement = (
+        "import importlib.util as u\n"
+        "real = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'mmcv._ext' else real(name, *a)\n"
+        "sys.modules['mmcv._ext'] = None\n"
+        "from wsol_mm.registry import MODELS\n"
+        "assert MODELS.get('wsol_mm.CAMHead') is not None"
+    )
+    assert "mmdet" not in loaded_after(statement)
