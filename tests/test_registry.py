@@ -43,3 +43,6 @@ def test_our_configs_are_bases_for_others(tmp_path):
     cfg = Config.fromfile(path)
     assert cfg.model.head.type == "wsol_mm.CAMHead"
     assert cfg.model.head.num_maps == 2
+    # unprefixed types keep resolving under the parent's default scope
+    assert cfg.default_scope == "mmpretrain"
+    assert "_scope_" not in cfg.train_dataloader.sampler

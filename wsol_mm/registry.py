@@ -4,6 +4,7 @@ A config names a part as ``type='wsol_mm.Name'`` under any default scope, and th
 below import the module that holds it on first use, so no config needs ``custom_imports``.
 """
 
+from mmengine.config import Config
 from mmengine.config import utils as _config_utils
 from mmengine.registry import DATA_SAMPLERS as ROOT_DATA_SAMPLERS
 from mmengine.registry import DATASETS as ROOT_DATASETS
@@ -25,6 +26,21 @@ VISUALIZERS = Registry("visualizer", parent=ROOT_VISUALIZERS, locations=["wsol_m
 # mmengine resolves `_base_ = 'pkg::path'` through this fixed table (mmengine issue 1410); with our
 # name in it, other people's configs can inherit `wsol_mm::cam/resnet50_cub.py`.
 _config_utils.MODULE2PACKAGE.setdefault("wsol_mm", "wsol_mm")
+_get_cfg_path = Config._get_cfg_path
+
+
+def _without_our_scope(cfg_path: str, filename: str) -> tuple[str, str | None]:
+    """Path of a base config; no scope for ours.
+
+    mmengine writes the package of an external base into its dicts as ``_scope_``, so that its
+    unprefixed types resolve there. Our configs prefix our types and leave the rest to the default
+    scope, which is MMPretrain's or MMDetection's and never ours.
+    """
+    path, scope = _get_cfg_path(cfg_path, filename)
+    return path, None if scope == "wsol_mm" else scope
+
+
+Config._get_cfg_path = staticmethod(_without_our_scope)
 
 __all__ = [
     "DATASETS",

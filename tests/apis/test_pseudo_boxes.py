@@ -1,0 +1,124 @@
+"""Pseudo boxes: right frame, resumable, refused when empty."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import InstanceData
+from mmpretrain.structures import DataSample
+
+from wsol_mm.apis.pseudo_boxes import coco_json, finished, make_boxes, sample_boxes, write_json
+
+RULE = dict(normalization="minmax", rule="fixed", threshold=0.5, which="largest")
+
+
+def with_map(**kwargs):
+    """A sample whose map is hot in the centre of its 64 x 64 input frame."""
+    sample = DataSample(
+        metainfo=dict(
+            img_id=kwargs.get("img_id", "a.png"),
+            ori_shape=(100, 200),
+            img_shape=(64, 64),
+            homography_matrix=kwargs.get("matrix", np.diag([64 / 200, 64 / 100, 1.0])),
+        )
+    )
+    score_map = torch.zeros(1, 64, 64)
+    score_map[0, 16:48, 16:48] = kwargs.get("value", 1.0)
+    sample.set_field(score_map, "pred_maps")
+    return sample
+
+
+def test_map_boxes_come_back_to_the_original_frame():
+    np.testing.assert_allclose(sample_boxes(with_map(), RULE), [[50, 25, 150, 75]], atol=1e-9)
+
+
+def test_centre_crop_is_undone():
+    matrix = np.array([[1.0, 0, -20], [0, 1.0, -10], [0, 0, 1]])
+    np.testing.assert_allclose(
+        sample_boxes(with_map(matrix=matrix), RULE), [[36, 26, 68, 58]], atol=1e-9
+    )
+
+
+def test_detector_gives_its_best_box():
+    sample = DataSample(metainfo=dict(img_id="a.png", ori_shape=(100, 200)))
+    instances = InstanceData(
+        bboxes=torch.tensor([[0.0, 0, 10, 10], [5, 5, 50, 60], [7, 7, 7, 9]]),
+        scores=torch.tensor([0.2, 0.9, 0.5]),
+    )
+    sample.set_field(instances, "pred_instances", dtype=InstanceData)
+    np.testing.assert_array_equal(sample_boxes(sample, RULE), [[5, 5, 50, 60]])
+
+
+class Images(torch.utils.data.Dataset):
+    """Five images; item i carries its number."""
+
+    def __len__(self):
+        return 5
+
+    def get_data_info(self, index):
+        return dict(img_id=f"{index}.png")
+
+    def __getitem__(self, index):
+        return index
+
+
+class Model:
+    """Counts the images it saw and stops, as a kill would, after ``budget`` of them."""
+
+    def __init__(self, budget=99):
+        self.seen = []
+        self.budget = budget
+
+    def test_step(self, batch):
+        for index in batch:
+            if len(self.seen) == self.budget:
+                raise KeyboardInterrupt
+            self.seen.append(index)
+        return [with_map(img_id=f"{index}.png", value=float(index != 3)) for index in batch]
+
+
+def run(model, parts, stamp=None):
+    return make_boxes(model, Images(), parts, stamp or {"threshold": 0.5}, RULE, 1, 0)
+
+
+def test_killed_run_continues(tmp_path):
+    parts = tmp_path / "parts"
+    first = Model(budget=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(first, parts)
+    # a kill in the middle of a line
+    part = next(parts.glob("rank0-*.jsonl"))
+    part.write_text(part.read_text() + '{"img_id": "4.pn')
+    second = Model()
+    done = run(second, parts)
+    assert first.seen == [0, 1]
+    assert second.seen == [2, 3, 4]
+    whole = run(Model(), tmp_path / "other")
+    assert done == whole
+
+
+def test_parts_of_another_run_are_refused(tmp_path):
+    run(Model(), tmp_path)
+    with pytest.raises(ValueError, match="was made with other settings: delete"):
+        finished(tmp_path, {"threshold": 0.7})
+
+
+def test_json(tmp_path):
+    done = run(Model(), tmp_path / "parts")
+    ids = [f"{index}.png" for index in range(5)]
+    write_json(tmp_path / "boxes.json", coco_json(ids, done, dict(maker="cam/toy")))
+    content = json.loads((tmp_path / "boxes.json").read_text())
+    assert content["info"]["maker"] == "cam/toy"
+    assert content["info"]["created_by"].startswith("wsol_mm ")
+    assert content["categories"] == [{"id": 1, "name": "object"}]
+    assert [image["file_name"] for image in content["images"]] == ids
+    # image 3 has a constant map and so no box
+    assert [box["image_id"] for box in content["annotations"]] == [0, 1, 2, 4]
+    np.testing.assert_allclose(content["annotations"][0]["bbox"], [50, 25, 100, 50])
+
+
+def test_empty_file_is_refused():
+    done = {"a.png": dict(img_id="a.png", width=4, height=4, boxes=[])}
+    with pytest.raises(ValueError, match="no image got a box, so nothing is written"):
+        coco_json(["a.png"], done, dict(threshold=0.99))

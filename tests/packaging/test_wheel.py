@@ -1,0 +1,178 @@
+"""What a user gets from the built wheel alone, with configs of their own outside the repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CONVNEXT_CAM = """
+_base_ = "wsol_mm::cam/resnet18_toy.py"
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type="mmpretrain.ConvNeXt",
+        arch=dict(depths=[1, 1, 1, 1], channels=[8, 16, 24, 32]),
+        out_indices=(3,),
+        gap_before_final_norm=False,
+    ),
+    head=dict(in_channels=32),
+)
+"""
+
+RETINANET_WE = """
+_base_ = "mmdet::_base_/models/retinanet_r50_fpn.py"
+default_scope = "mmdet"
+model = dict(
+    type="wsol_mm.BCDSingleStageDetector",
+    eta=0.5,
+    backbone=dict(
+        _delete_=True,
+        type="mmpretrain.ResNet",
+        depth=18,
+        base_channels=8,
+        out_indices=(0, 1, 2, 3),
+    ),
+    neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
+    bbox_head=dict(
+        type="wsol_mm.WERetinaHead",
+        num_classes=1,
+        in_channels=16,
+        feat_channels=16,
+        loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
+    ),
+)
+data = dict(type="wsol_mm.ToyScenes", data_root="data/toy", metainfo=dict(classes=("object",)))
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    sampler=dict(type="DefaultSampler", shuffle=True),
+    dataset=dict(
+        split="train",
+        supervision="boxes",
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="mmdet.LoadAnnotations", with_bbox=True),
+            dict(type="mmdet.PackDetInputs"),
+        ],
+        **data,
+    ),
+)
+test_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        split="test",
+        test_mode=True,
+        pipeline=[
+            dict(type="LoadImageFromFile"),
+            dict(type="wsol_mm.Resize", scale=(96, 96)),
+            dict(type="mmdet.LoadAnnotations", with_bbox=True),
+            dict(
+                type="mmdet.PackDetInputs",
+                meta_keys=("img_id", "ori_shape", "img_shape", "homography_matrix", "gt_label"),
+            ),
+        ],
+        **data,
+    ),
+)
+test_evaluator = dict(type="wsol_mm.WSOLMetric")
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=1)
+test_cfg = dict(type="TestLoop")
+optim_wrapper = dict(optimizer=dict(type="SGD", lr=0.001))
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """Folder with the unpacked wheel, built from this tree."""
+    folder = tmp_path_factory.mktemp("wheel")
+    # a copy, so that setuptools' scratch folders stay out of the repository
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in ("wsol_mm", "configs", "tools", "requirements"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=ignore)
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "model-index.yml"):
+        shutil.copy(ROOT / name, tree)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"),
+            *("-w", folder, tree),
+        ],
+        check=True,
+    )
+    (wheel,) = folder.glob("wsol_mm-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def workplace(site, tmp_path_factory) -> Path:
+    """A user's folder outside the repository with a few toy scenes in it."""
+    folder = tmp_path_factory.mktemp("user")
+    run(
+        site,
+        folder,
+        *("wsol_mm/.mim/tools/dataset_converters/make_toy.py", "--out", "data/toy"),
+        *("--train", "12", "--val", "6", "--test", "6"),
+    )
+    return folder
+
+
+def run(site: Path, folder: Path, script: str, *arguments: str) -> str:
+    """Run a tool of the wheel in ``folder``; only the wheel provides ``wsol_mm``."""
+    result = subprocess.run(
+        [sys.executable, site / script, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout + result.stderr
+
+
+def train_and_test(site: Path, folder: Path, name: str, text: str, *options: str) -> str:
+    """Train one epoch of a config of the user's, then test it."""
+    (folder / f"{name}.py").write_text(text)
+    tools = "wsol_mm/.mim/tools"
+    work_dir = ("--work-dir", f"out/{name}", "--cfg-options", "log_level=INFO", *options)
+    run(site, folder, f"{tools}/train.py", f"{name}.py", "--no-pretrained", *work_dir)
+    checkpoint = f"out/{name}/epoch_1.pth"
+    return run(site, folder, f"{tools}/test.py", f"{name}.py", checkpoint, *work_dir)
+
+
+def test_wheel_holds_configs_and_tools(site):
+    assert (site / "wsol_mm/.mim/configs/wend/faster_rcnn_r50_cub.py").is_file()
+    assert (site / "wsol_mm/.mim/tools/train.py").is_file()
+    assert (site / "wsol_mm/.mim/model-index.yml").is_file()
+    assert not (site / "tests").exists()
+
+
+def test_convnext_behind_a_cam_base(site, workplace):
+    printed = train_and_test(
+        site,
+        workplace,
+        "convnext_cam",
+        CONVNEXT_CAM,
+        "train_cfg.max_epochs=1",
+        "train_dataloader.batch_size=4",
+        "train_dataloader.num_workers=0",
+        "val_dataloader.num_workers=0",
+        "test_dataloader.num_workers=0",
+    )
+    assert "max_box_acc_v2" in printed
+
+
+def test_retinanet_with_weighted_entropy(site, workplace):
+    printed = train_and_test(site, workplace, "retinanet_we", RETINANET_WE)
+    assert "gt_known" in printed

@@ -1,0 +1,148 @@
+"""Make pseudo boxes for a split with any localizer.
+
+    python tools/pseudo_boxes.py configs/cam/resnet50_cub.py CHECKPOINT \
+        --split train --out data/pseudo_boxes/cam_cub.json
+
+The result is a COCO json with one category whose ``info`` records maker, config, checkpoint,
+threshold and where the threshold came from. By default the threshold is the best one of the
+validation split; the boxes of the split itself are never read. Run the same command again after a
+kill and it continues.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.registry import DATASETS
+from mmengine.runner import Runner
+
+from wsol_mm.apis.command import add_run_options, load_config, one_line_errors
+from wsol_mm.apis.pseudo_boxes import coco_json, file_sha256, make_boxes, write_json
+from wsol_mm.engine import prepare_launch, use_strict_checkpoints
+from wsol_mm.evaluation.results import transfer_threshold
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", help="config of the localizer (or detector) that makes them")
+    parser.add_argument("checkpoint", help="its trained weights")
+    parser.add_argument("--split", default="train", choices=("train", "val", "test"))
+    parser.add_argument("--out", required=True, type=Path, help="COCO json to write")
+    parser.add_argument(
+        "--threshold",
+        default="val",
+        help="'val' (best of the val split, default), a number in [0, 1), 'otsu' or 'mean'",
+    )
+    parser.add_argument(
+        "--boxes", default="largest", choices=("largest", "all"), help="components kept per image"
+    )
+    parser.add_argument("--batch-size", type=int, default=32)
+    add_run_options(parser)
+    return parser.parse_args()
+
+
+def check_args(args: argparse.Namespace) -> None:
+    """Refuse what cannot work before anything is built.
+
+    Raises:
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: The output exists, or the threshold has no meaning.
+    """
+    if args.out.exists():
+        raise ValueError(f"{args.out} exists: delete it to make it anew")
+    if not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(
+            f"checkpoint {args.checkpoint} does not exist: tools/train.py {args.config} makes one"
+        )
+    if args.threshold not in ("val", "otsu", "mean"):
+        try:
+            args.threshold = float(args.threshold)
+        except ValueError:
+            raise ValueError(
+                f"--threshold {args.threshold}: expected val, otsu, mean or a number in [0, 1)"
+            ) from None
+
+
+def unlabelled_dataset(cfg: Config, split: str) -> dict[str, Any]:
+    """Config of a split's data set with the test pipeline, and with its true boxes unread."""
+    dataset = cfg[f"{split}_dataloader"].dataset.to_dict()
+    for key in ("pseudo_boxes", "filter_cfg"):
+        dataset.pop(key, None)
+    pipeline = [
+        step
+        for step in cfg.test_dataloader.dataset.to_dict()["pipeline"]
+        if step["type"].split(".")[-1] not in ("LoadAnnotations", "LoadMasks")
+    ]
+    return {**dataset, "pipeline": pipeline, "supervision": "image", "test_mode": False}
+
+
+def choose_rule(args: argparse.Namespace, runner: Runner) -> tuple[dict, dict]:
+    """Box rule for ``map_to_boxes``, and the threshold with its source for the file."""
+    metric = runner.cfg.val_evaluator
+    metric = metric[0] if isinstance(metric, list) else metric
+    rule = {
+        "normalization": metric.get("normalization", "minmax"),
+        "percentile": metric.get("percentile"),
+        "which": args.boxes,
+    }
+    if args.threshold in ("otsu", "mean"):
+        return {**rule, "rule": args.threshold}, {"value": None, "source": args.threshold}
+    if args.threshold == "val":
+        chosen = transfer_threshold(runner.val_loop.run())
+    else:
+        chosen = {"value": args.threshold, "source": "fixed"}
+    return {**rule, "rule": "fixed", "threshold": chosen["value"]}, chosen
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the file."""
+    check_args(args)
+    cfg = load_config(args)
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    use_strict_checkpoints(trust=args.trust_checkpoint)
+    prepare_launch(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner.load_or_resume()
+    rule, threshold = choose_rule(args, runner)
+    runner.model.eval()
+    dataset = DATASETS.build(unlabelled_dataset(cfg, args.split))
+    info = {
+        "maker": f"{Path(args.config).resolve().parent.name}/{Path(args.config).stem}",
+        "config": args.config,
+        "checkpoint": Path(args.checkpoint).name,
+        "checkpoint_sha256": file_sha256(args.checkpoint),
+        "split": args.split,
+        "threshold": threshold["value"],
+        "threshold_source": threshold["source"],
+        "box_rule": rule,
+    }
+    parts = args.out.with_name(f"{args.out.name}.parts")
+    workers = cfg.test_dataloader.num_workers
+    done = make_boxes(runner.model, dataset, parts, info, rule, args.batch_size, workers)
+    if is_main_process():
+        ids = [dataset.get_data_info(index)["img_id"] for index in range(len(dataset))]
+        content = coco_json(ids, done, info)
+        write_json(args.out, content)
+        shutil.rmtree(parts)
+        empty = sum(not done[img_id]["boxes"] for img_id in ids)
+        print(
+            f"{args.out}: {len(content['annotations'])} boxes for {len(ids)} images, {empty} "
+            f"without a box; threshold {threshold['value']} ({threshold['source']})"
+        )
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    with one_line_errors(args.debug):
+        run(args)
+
+
+if __name__ == "__main__":
+    main()

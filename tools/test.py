@@ -1,0 +1,172 @@
+"""Test any config with a checkpoint: every localization number, from one pass.
+
+    python tools/test.py configs/cam/resnet50_cub.py work_dirs/resnet50_cub/epoch_50.pth
+    python tools/test.py CONFIG CHECKPOINT --out results.json --show-dir pictures
+
+Where the test evaluator says ``threshold='val'``, the validation split is run first with the same
+model, and the threshold that is best there is carried over.
+"""
+
+import argparse
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from wsol_mm.apis.command import add_run_options, load_config, one_line_errors
+from wsol_mm.engine import atomic_write, prepare_launch, use_strict_checkpoints
+from wsol_mm.evaluation.results import transfer_threshold
+from wsol_mm.version import __version__
+from wsol_mm.visualization import WSOLVisualizationHook
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="trained weights, a file or URL")
+    add_run_options(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="json or pkl for the numbers; what they were computed from goes beside it",
+    )
+    parser.add_argument("--show-dir", type=Path, help="folder for pictures, one per batch")
+    parser.add_argument(
+        "--threshold",
+        help="threshold of maps: oracle, val, otsu, mean or a number in [0, 1) (the config's)",
+    )
+    parser.add_argument(
+        "--dump-scores", metavar="FILE.npz", help="keep the class scores for joint evaluation"
+    )
+    return parser.parse_args()
+
+
+def wsol_metrics(evaluator: Any) -> list[Any]:
+    """The WSOLMetric entries of an evaluator config."""
+    entries = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+    return [entry for entry in entries if str(entry["type"]).split(".")[-1] == "WSOLMetric"]
+
+
+def apply_options(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the options of this tool into the config.
+
+    Raises:
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: An option has no meaning for this config.
+    """
+    if "://" not in args.checkpoint and not Path(args.checkpoint).is_file():
+        raise FileNotFoundError(
+            f"checkpoint {args.checkpoint} does not exist: tools/train.py {args.config} makes one"
+        )
+    if args.out and args.out.suffix not in (".json", ".pkl"):
+        raise ValueError(f"--out {args.out}: expected a name that ends in .json or .pkl")
+    cfg.load_from, cfg.resume = args.checkpoint, False
+    metrics = wsol_metrics(cfg.test_evaluator)
+    if args.threshold is not None:
+        if not metrics:
+            raise ValueError(f"--threshold: {args.config} has no wsol_mm.WSOLMetric to set it in")
+        for metric in metrics:
+            metric.threshold = read_threshold(args.threshold)
+    for number, metric in enumerate(metrics if args.out else []):
+        metric.out = str(args.out.with_name(f"{args.out.stem}_wsol{number or ''}.json"))
+    if args.dump_scores:
+        dump = {"type": "wsol_mm.DumpScores", "out": args.dump_scores}
+        evaluator = cfg.test_evaluator
+        entries = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+        cfg.test_evaluator = [*entries, dump]
+
+
+def read_threshold(text: str) -> str | float:
+    """The value of ``--threshold``."""
+    if text in ("oracle", "val", "otsu", "mean"):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"--threshold {text}: expected oracle, val, otsu, mean or a number in [0, 1)"
+        ) from None
+
+
+def carry_threshold_over(runner: Runner) -> dict[str, Any] | None:
+    """Run the validation split where the test's threshold comes from it; that threshold."""
+    metrics = [
+        metric
+        for metric in wsol_metrics(runner._test_evaluator)
+        if metric.get("threshold") == "val"
+    ]
+    if not metrics:
+        return None
+    if runner.val_loop is None:
+        raise ValueError(
+            "threshold='val' needs val_dataloader, val_cfg and val_evaluator; or pass "
+            "another --threshold"
+        )
+    runner.logger.info("Validation split first: the threshold is chosen there")
+    runner.call_hook("before_run")
+    runner.load_or_resume()
+    chosen = transfer_threshold(runner.val_loop.run())
+    for metric in metrics:
+        metric["threshold"] = chosen
+    runner.logger.info(f"Threshold {chosen['value']:.3f} from the validation split")
+    return chosen
+
+
+def draw_into(runner: Runner, folder: Path) -> None:
+    """Switch on the pictures of the test."""
+    hooks = [hook for hook in runner.hooks if isinstance(hook, WSOLVisualizationHook)]
+    if not hooks:
+        raise ValueError(
+            "--show-dir: the config has no wsol_mm.WSOLVisualizationHook; inherit a runtime of "
+            "configs/_base_ or add default_hooks.visualization"
+        )
+    for hook in hooks:
+        hook.enable, hook.interval, hook.out_dir = True, 1, folder
+
+
+def write_results(args: argparse.Namespace, cfg: Config, numbers: dict[str, Any]) -> None:
+    """Write the numbers on the top level, with what they belong to under ``info``."""
+    files = [Path(metric.out) for metric in wsol_metrics(cfg.test_evaluator)]
+    info = {
+        "config": args.config,
+        "checkpoint": args.checkpoint,
+        "cfg_options": {key: repr(value) for key, value in args.cfg_options.items()},
+        "details": [str(file) for file in files],
+        "records": [str(file.with_name(f"{file.stem}_records.npz")) for file in files],
+        "wsol_mm": __version__,
+    }
+    content = {**numbers, "info": info}
+    with atomic_write(args.out) as temporary:
+        if args.out.suffix == ".json":
+            temporary.write_text(json.dumps(content, indent=1, default=float) + "\n")
+        else:
+            temporary.write_bytes(pickle.dumps(content))
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    with one_line_errors(args.debug):
+        cfg = load_config(args)
+        apply_options(cfg, args)
+        use_strict_checkpoints(trust=args.trust_checkpoint)
+        prepare_launch(cfg)
+        runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+        carry_threshold_over(runner)
+        if args.show_dir:
+            draw_into(runner, args.show_dir)
+        numbers = runner.test()
+        if args.out and is_main_process():
+            write_results(args, cfg, numbers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""What the command-line tools share: options, config loading, errors as one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from mmengine.device import get_device
+
+import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
+from wsol_mm.engine.strict_checkpoint import CheckpointError
+
+_STEPS = frozenset(("train_step", "val_step", "test_step"))
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every tool around a Runner takes."""
+    parser.add_argument("--work-dir", help="where logs and results go (./work_dirs/<config name>)")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help='override config keys: a.b=1 a.c="[1,2]"; they are printed',
+    )
+    parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none")
+    parser.add_argument(
+        "--local-rank", "--local_rank", type=int, default=0, help="set by launchers"
+    )
+    parser.add_argument(
+        "--trust-checkpoint",
+        action="store_true",
+        help="unpickle anything in the checkpoints; they can then run code",
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Load ``args.config``, apply and print ``--cfg-options``, set launcher and work dir.
+
+    Args:
+        args: Result of a parser with ``config`` and :func:`add_run_options`.
+
+    Returns:
+        The config. ``work_dir`` is the option, else the config's own, else
+        ``./work_dirs/<config name>``.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+    """
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    if "::" not in args.config and not Path(args.config).is_file():
+        raise FileNotFoundError(f"config {args.config} does not exist")
+    cfg = Config.fromfile(args.config)
+    for key, value in args.cfg_options.items():
+        known, old = _lookup(cfg, key)
+        print(f"override: {key} = {value!r} (" + (f"was {old!r})" if known else "a new key)"))
+    cfg.merge_from_dict(dict(args.cfg_options))
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get("work_dir") is None:
+        cfg.work_dir = str(Path("work_dirs") / Path(args.config).stem)
+    if get_device() == "cpu":  # torch warns in each epoch where there is nothing to pin for
+        for split in ("train", "val", "test"):
+            if cfg.get(f"{split}_dataloader"):
+                cfg[f"{split}_dataloader"].pin_memory = False
+    return cfg
+
+
+def strip_pretrained(node: Any, path: str = "model") -> list[str]:
+    """Remove every pretrained initialisation from a model config, in place.
+
+    ``init_cfg`` of type ``Pretrained`` is removed (from a list, only that entry), so that the
+    module's own random initialisation applies; ``pretrained`` becomes None, or False where it was
+    True.
+
+    Args:
+        node: Model config.
+        path: Its key, for the result.
+
+    Returns:
+        The keys that were changed.
+
+    Examples:
+        >>> model = dict(backbone=dict(init_cfg=dict(type="Pretrained", checkpoint="x.pth")))
+        >>> strip_pretrained(model), model
+        (['model.backbone.init_cfg'], {'backbone': {}})
+    """
+    changed: list[str] = []
+    if isinstance(node, (list, tuple)):
+        for index, item in enumerate(node):
+            changed += strip_pretrained(item, f"{path}.{index}")
+    if not isinstance(node, dict):
+        return changed
+    for key in list(node):
+        value = node[key]
+        if key == "pretrained" and value:
+            node[key] = False if value is True else None
+            changed.append(f"{path}.{key}")
+        elif key == "init_cfg" and _is_pretrained(value):
+            del node[key]
+            changed.append(f"{path}.{key}")
+        elif key == "init_cfg" and isinstance(value, (list, tuple)):
+            kept = [item for item in value if not _is_pretrained(item)]
+            if len(kept) < len(value):
+                node[key] = kept
+                changed.append(f"{path}.{key}")
+        else:
+            changed += strip_pretrained(value, f"{path}.{key}")
+    return changed
+
+
+@contextmanager
+def one_line_errors(debug: bool = False) -> Iterator[None]:
+    """End on errors of input, config and environment with one line and exit code 2.
+
+    Errors inside a training, validation or test step keep their traceback, as do all with
+    ``debug``; so does what is not an ``Exception``.
+
+    Args:
+        debug: Show tracebacks.
+
+    Raises:
+        SystemExit: With code 2, in place of the error.
+    """
+    try:
+        yield
+    except Exception as error:
+        frames = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+        if debug or (frames & _STEPS and not isinstance(error, CheckpointError)):
+            raise
+        print(f"error: {describe(error)}", file=sys.stderr, flush=True)
+        raise SystemExit(2) from None
+
+
+def describe(error: Exception) -> str:
+    """An error as one line; a data worker's error is that of the data set.
+
+    Examples:
+        >>> describe(ValueError("data/x.txt, line 3: no label"))
+        'data/x.txt, line 3: no label'
+        >>> describe(KeyError("depth"))
+        "KeyError: 'depth' (--debug shows where)"
+    """
+    text = str(error).strip()
+    if text.startswith("Caught "):
+        text = text.splitlines()[-1].strip().partition(": ")[2]
+    text = " ".join(text.split())
+    bare = isinstance(error, KeyError) and " " not in text
+    if not bare and (isinstance(error, (ValueError, OSError, CheckpointError)) and text):
+        return text
+    if isinstance(error, KeyError) and not bare:
+        return text.strip("'\"")
+    return f"{type(error).__name__}: {text} (--debug shows where)"
+
+
+def _is_pretrained(value: Any) -> bool:
+    return isinstance(value, dict) and str(value.get("type")).split(".")[-1] == "Pretrained"
+
+
+def _lookup(node: Any, key: str) -> tuple[bool, Any]:
+    for part in key.split("."):
+        if isinstance(node, (Config, Mapping)) and part in node:
+            node = node[part]
+        elif isinstance(node, (list, tuple)) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        else:
+            return False, None
+    return True, node

@@ -1,0 +1,206 @@
+"""Boxes for the images of a split, made by any localizer: the file detectors are trained on.
+
+The work is cut into one part file per rank that holds a line per finished image, so a killed run
+continues where it was; the json appears by one rename when every image is done.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import barrier, get_dist_info
+from torch.utils.data import DataLoader, Dataset, Subset
+from tqdm import tqdm
+
+from wsol_mm import __version__
+from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.functional.boxes import map_to_boxes
+from wsol_mm.functional.geometry import to_original_frame
+from wsol_mm.structures import OBJECT_CLASS
+
+
+def file_sha256(path: str | Path) -> str:
+    """Hash of a file, read in blocks."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def sample_boxes(sample: Any, box_rule: dict[str, Any]) -> np.ndarray:
+    """Boxes of one predicted data sample in its original frame.
+
+    Args:
+        sample: Output of a localizer (``pred_maps``) or a detector (``pred_instances``).
+        box_rule: Arguments of :func:`wsol_mm.functional.boxes.map_to_boxes` but ``size``; a
+            detector gives its highest-scored box.
+
+    Returns:
+        (m, 4) float64 xyxy, exclusive end, clipped to the image, boxes without area dropped.
+    """
+    if "pred_maps" in sample:
+        height, width = sample.img_shape
+        score_map = sample.pred_maps[0].double().cpu().numpy()
+        boxes = map_to_boxes(score_map, size=(width, height), **box_rule)
+        boxes = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape)
+    else:
+        instances = sample.pred_instances
+        best = instances[instances.scores.argsort(descending=True)[:1]]
+        boxes = best.bboxes.double().cpu().numpy()
+    return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+
+
+def finished(parts: Path, stamp: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Lines of all part files that carry this stamp, by image.
+
+    A last line cut off by a kill is ignored.
+
+    Raises:
+        ValueError: When the parts come from another config, checkpoint or threshold.
+    """
+    done: dict[str, dict[str, Any]] = {}
+    for part in sorted(parts.glob("rank*.jsonl")):
+        for number, line in enumerate(part.read_text().splitlines()):
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                break
+            if number == 0:
+                if entry != stamp:
+                    raise ValueError(
+                        f"{part} was made with other settings: delete {parts} to start again"
+                    )
+            else:
+                done[entry["img_id"]] = entry
+    return done
+
+
+def make_boxes(
+    model: torch.nn.Module,
+    dataset: Dataset,
+    parts: Path,
+    stamp: dict[str, Any],
+    box_rule: dict[str, Any],
+    batch_size: int,
+    num_workers: int,
+) -> dict[str, dict[str, Any]]:
+    """Localize every image that no part file holds yet; all ranks share the work.
+
+    Args:
+        model: Built localizer or detector in eval mode.
+        dataset: Items with the test pipeline.
+        parts: Folder of the part files.
+        stamp: Identifies the settings; written as the first line of each part.
+        box_rule: See :func:`sample_boxes`.
+        batch_size: Images per step.
+        num_workers: Loader processes.
+
+    Returns:
+        Finished lines of all ranks by image.
+    """
+    rank, world_size = get_dist_info()
+    parts.mkdir(parents=True, exist_ok=True)
+    ids = [dataset.get_data_info(index)["img_id"] for index in range(len(dataset))]
+    done = finished(parts, stamp)
+    todo = [index for index, img_id in enumerate(ids) if img_id not in done][rank::world_size]
+    # Every rank has read the parts before any of them grows.
+    barrier()
+    loader = DataLoader(
+        Subset(dataset, todo),
+        batch_size=batch_size,
+        num_workers=num_workers,
+        collate_fn=pseudo_collate,
+    )
+    run = len(list(parts.glob(f"rank{rank}-*.jsonl")))
+    with (parts / f"rank{rank}-{run}.jsonl").open("w") as part:
+        part.write(json.dumps(stamp) + "\n")
+        for entry in tqdm(
+            localize(model, loader, box_rule),
+            total=len(todo),
+            unit="img",
+            disable=rank != 0,
+            desc="pseudo boxes",
+        ):
+            part.write(json.dumps(entry) + "\n")
+            part.flush()
+    barrier()
+    return finished(parts, stamp)
+
+
+@torch.no_grad()
+def localize(
+    model: torch.nn.Module, loader: DataLoader, box_rule: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    """Yield one line per image: its name, size and boxes."""
+    for batch in loader:
+        for sample in model.test_step(batch):
+            height, width = sample.ori_shape
+            yield {
+                "img_id": sample.img_id,
+                "width": int(width),
+                "height": int(height),
+                "boxes": sample_boxes(sample, box_rule).tolist(),
+            }
+
+
+def coco_json(
+    ids: Sequence[str], done: dict[str, dict[str, Any]], info: dict[str, Any]
+) -> dict[str, Any]:
+    """Assemble the COCO dictionary in the data set's order.
+
+    Args:
+        ids: Image names.
+        done: Lines of :func:`localize` by name.
+        info: Provenance: maker, config, checkpoint and its hash, threshold and its source.
+
+    Returns:
+        ``info``, ``images``, ``categories`` (one), ``annotations`` (xywh).
+
+    Raises:
+        ValueError: When no image got a box.
+    """
+    images, annotations = [], []
+    for image_id, img_id in enumerate(ids):
+        entry = done[img_id]
+        images.append(
+            {
+                "id": image_id,
+                "file_name": img_id,
+                "width": entry["width"],
+                "height": entry["height"],
+            }
+        )
+        for x0, y0, x1, y1 in entry["boxes"]:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": 1,
+                    "bbox": [x0, y0, x1 - x0, y1 - y0],
+                    "area": (x1 - x0) * (y1 - y0),
+                    "iscrowd": 0,
+                }
+            )
+    if not annotations:
+        raise ValueError(
+            "no image got a box, so nothing is written: the maps are constant or the threshold "
+            f"{info.get('threshold')} is too high"
+        )
+    return {
+        "info": {"created_by": f"wsol_mm {__version__}", **info},
+        "images": images,
+        "categories": [{"id": 1, "name": OBJECT_CLASS}],
+        "annotations": annotations,
+    }
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a json file in one step."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content))

@@ -1,0 +1,29 @@
+"""Hooks and helpers around mmengine's Runner: exact resume, safe checkpoints, CPU launching."""
+
+from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.engine.checkpoint_hook import AtomicCheckpointHook
+from wsol_mm.engine.launch import prepare_launch
+from wsol_mm.engine.seed_hook import SeedHook, seed_everything, seed_worker
+from wsol_mm.engine.strict_checkpoint import (
+    CheckpointError,
+    StrictCheckpointHook,
+    UnavailableCheckpointError,
+    UntrustedCheckpointError,
+    read_checkpoint,
+    use_strict_checkpoints,
+)
+
+__all__ = [
+    "AtomicCheckpointHook",
+    "CheckpointError",
+    "SeedHook",
+    "StrictCheckpointHook",
+    "UnavailableCheckpointError",
+    "UntrustedCheckpointError",
+    "atomic_write",
+    "prepare_launch",
+    "read_checkpoint",
+    "seed_everything",
+    "seed_worker",
+    "use_strict_checkpoints",
+]

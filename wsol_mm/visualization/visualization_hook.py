@@ -1,0 +1,121 @@
+"""Pictures of what was localized, during validation and test."""
+
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from wsol_mm.functional.boxes import map_to_boxes
+from wsol_mm.functional.cam import normalize_map, upsample_map
+from wsol_mm.functional.geometry import to_original_frame
+from wsol_mm.registry import HOOKS
+from wsol_mm.visualization.drawing import GROUND_TRUTH, PREDICTION, draw_boxes, overlay_map
+
+
+@HOOKS.register_module()
+class WSOLVisualizationHook(Hook):
+    """Draw heat map, predicted boxes (red) and ground truth (green) on the original image.
+
+    Works for localizers (``pred_maps``) and detectors (``pred_instances``). The image is read
+    from ``img_path`` because boxes live in the original frame. Pictures go to the visualizer's
+    backends and, if ``out_dir`` is set, to files.
+
+    Args:
+        enable: Draw at all. ``tools/test.py --show-dir`` switches it on.
+        interval: Draw every so-manieth image.
+        out_dir: Folder for PNG files.
+        threshold: Threshold of the boxes drawn from a map.
+        normalization: Normalisation of the map.
+        percentile: Percentile of the normalisations that need one.
+        score_thr: Detector boxes below this score are left out.
+    """
+
+    def __init__(
+        self,
+        enable: bool = False,
+        interval: int = 500,
+        out_dir: str | None = None,
+        threshold: float = 0.2,
+        normalization: str = "minmax",
+        percentile: float | None = None,
+        score_thr: float = 0.3,
+    ) -> None:
+        self.enable = enable
+        self.interval = interval
+        self.out_dir = Path(out_dir) if out_dir else None
+        self.threshold = threshold
+        self.normalization = normalization
+        self.percentile = percentile
+        self.score_thr = score_thr
+
+    def picture(self, sample: object) -> np.ndarray:
+        """Draw one data sample; (H, W, 3) uint8, BGR."""
+        image = mmcv.imread(sample.img_path)
+        if "pred_maps" in sample:
+            score_map = sample.pred_maps[0].cpu().double().numpy()
+            height, width = sample.img_shape
+            boxes = map_to_boxes(
+                score_map,
+                size=(width, height),
+                normalization=self.normalization,
+                percentile=self.percentile,
+                rule="fixed",
+                threshold=self.threshold,
+                which="largest",
+            )
+            boxes = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape)
+            scores = None
+            normalized = normalize_map(
+                upsample_map(score_map, (width, height)),
+                self.normalization,
+                percentile=self.percentile,
+            )
+            original = cv2.warpPerspective(
+                normalized,
+                np.linalg.inv(np.asarray(sample.homography_matrix, float)),
+                image.shape[1::-1],
+            )
+            image = overlay_map(image, original)
+        else:
+            instances = sample.pred_instances
+            instances = instances[instances.scores >= self.score_thr]
+            boxes, scores = instances.bboxes.cpu().numpy(), instances.scores.cpu().numpy()
+        if "gt_instances" in sample:
+            truth = np.asarray(sample.gt_instances.bboxes, dtype=float)
+            image = draw_boxes(image, truth, GROUND_TRUTH)
+        return draw_boxes(image, boxes, PREDICTION, scores)
+
+    def draw(self, runner: Runner, batch_idx: int, outputs: list, step: int) -> None:
+        """Draw every ``interval``-th image, counted over the whole loop."""
+        first = batch_idx * len(outputs)
+        for index, sample in enumerate(outputs if self.enable else (), start=first):
+            if index % self.interval:
+                continue
+            picture = self.picture(sample)
+            name = Path(sample.img_path).stem
+            if self.out_dir:
+                mmcv.imwrite(picture, str(self.out_dir / f"{name}.png"))
+            runner.visualizer.add_image(name, picture[..., ::-1], step=step)
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: list | None = None,
+    ) -> None:
+        """Draw during validation."""
+        self.draw(runner, batch_idx, outputs or [], runner.epoch)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: list | None = None,
+    ) -> None:
+        """Draw during test."""
+        self.draw(runner, batch_idx, outputs or [], 0)
