@@ -25,7 +25,7 @@ class WSOLVisualizationHook(Hook):
 
     Args:
         enable: Draw at all. ``tools/test.py --show-dir`` switches it on.
-        interval: Draw every so-manieth image.
+        interval: Draw one image in so many.
         out_dir: Folder for PNG files.
         threshold: Threshold of the boxes drawn from a map.
         normalization: Normalisation of the map.
