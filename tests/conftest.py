@@ -34,3 +34,18 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real data: set WSOL_SHARED_DATA to a folder with cub_mini")
     return folder
+
+
+def exit_code(main, arguments) -> int:
+    """What a tool's ``main`` would leave behind as its exit code."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+@pytest.fixture(name="exit_code", scope="session")
+def _exit_code():
+    """:func:`exit_code`, for tests of tools."""
+    return exit_code

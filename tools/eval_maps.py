@@ -10,7 +10,6 @@ the reference evaluator's; mask lists (OpenImages) need ``--dataset-masks``.
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,6 +21,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from wsol_mm.apis.command import one_line_errors
 from wsol_mm.datasets.metadata import read_metadata
 from wsol_mm.evaluation.protocols import Protocol, get_protocol
 from wsol_mm.evaluation.records import Record, make_record, save_records
@@ -223,17 +223,12 @@ def run(args: argparse.Namespace) -> str:
     return results.table()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; 2 means that the input is to blame."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the tool."""
     args = parse_args(argv)
-    try:
+    with one_line_errors():
         print(run(args))
-    except (OSError, TypeError, ValueError, KeyError) as error:
-        message = error.args[0] if isinstance(error, KeyError) else error
-        print(f"eval_maps: error: {message}", file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,7 +13,6 @@ npz with ``img_ids`` (n,) and ``scores`` (n, K), or a json or pkl of ``{img_id: 
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from wsol_mm.apis.command import one_line_errors
 from wsol_mm.datasets.metadata import read_metadata
 from wsol_mm.evaluation.protocols import Protocol, get_protocol
 from wsol_mm.evaluation.records import Record, load_records, make_record, save_records
@@ -197,17 +197,12 @@ def run(args: argparse.Namespace) -> str:
     return results.table()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the tool; 2 means that the input is to blame."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the tool."""
     args = parse_args(argv)
-    try:
+    with one_line_errors():
         print(run(args))
-    except (OSError, TypeError, ValueError, KeyError) as error:
-        message = error.args[0] if isinstance(error, KeyError) else error
-        print(f"joint_eval: error: {message}", file=sys.stderr)
-        return 2
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

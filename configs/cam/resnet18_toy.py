@@ -7,3 +7,5 @@ _base_ = [
 ]
 
 optim_wrapper = dict(optimizer=dict(lr=0.05, weight_decay=1e-4))
+# Maps localize best before the classifier has learned: choose where both are good.
+default_hooks = dict(checkpoint=dict(save_best="wsol/top1_loc"))

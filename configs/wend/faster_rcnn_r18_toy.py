@@ -17,7 +17,7 @@ model = dict(
         strides=(1, 2, 1, 1),
         init_cfg=dict(
             type="Pretrained",
-            checkpoint="work_dirs/resnet18_toy/epoch_20.pth",
+            checkpoint="work_dirs/resnet18_toy/epoch_12.pth",
             prefix="backbone.",
         ),
     ),

@@ -95,13 +95,13 @@ def slow_best_ious(score_map, size, boxes, threshold, largest):
     return best
 
 
-def test_equals_the_slow_sweep(tool, split, capsys):
+def test_equals_the_slow_sweep(exit_code, tool, split, capsys):
     folder, images, maps = split
     out = folder / "result.json"
     arguments = ["--maps", folder / "maps", "--metadata", folder / "lists", "--out", out]
     arguments += ["--interval", "0.02", "--processes", "2", "--bootstrap", "10"]
     arguments += ["--records", folder / "records.npz"]
-    assert tool.main([str(argument) for argument in arguments]) == 0
+    assert exit_code(tool.main, arguments) == 0
     got = json.loads(out.read_text())
     grid = np.arange(0, 1, 0.02)
     for key, delta, largest in (
@@ -129,7 +129,7 @@ def test_equals_the_slow_sweep(tool, split, capsys):
     assert len(load_records(folder / "records.npz")[0]) == 5
 
 
-def test_raw_maps_are_upsampled_and_said_to_be(tool, tmp_path):
+def test_raw_maps_are_upsampled_and_said_to_be(exit_code, tool, tmp_path):
     rng = np.random.default_rng(0)
     images = {f"{k}.jpg": (0, (300, 200), [(30, 40, 200, 150)]) for k in range(3)}
     raw = {name: rng.random((14, 14)).astype(np.float32) - 0.5 for name in images}
@@ -145,7 +145,10 @@ def test_raw_maps_are_upsampled_and_said_to_be(tool, tmp_path):
     for kind in ("raw", "ready"):
         out = tmp_path / f"{kind}.json"
         arguments = ["--maps", tmp_path / kind, "--metadata", tmp_path / "lists", "--out", out]
-        assert tool.main([*map(str, arguments), "--processes", "1", "--bootstrap", "0"]) == 0
+        assert (
+            exit_code(tool.main, [*map(str, arguments), "--processes", "1", "--bootstrap", "0"])
+            == 0
+        )
         results[kind] = json.loads(out.read_text())
         stamp = results[kind].pop("stamp")
         assert stamp["maps"] == kind
@@ -153,7 +156,7 @@ def test_raw_maps_are_upsampled_and_said_to_be(tool, tmp_path):
     assert results["raw"] == results["ready"]
 
 
-def test_masks(tool, tmp_path):
+def test_masks(exit_code, tool, tmp_path):
     rng = np.random.default_rng(3)
     masks = tmp_path / "masks"
     masks.mkdir()
@@ -174,9 +177,9 @@ def test_masks(tool, tmp_path):
     out = tmp_path / "o.json"
     arguments = ["--maps", tmp_path / "maps", "--metadata", lists, "--out", out]
     arguments = [*map(str, arguments), "--processes", "1", "--bootstrap", "5"]
-    assert tool.main(arguments) == 2
+    assert exit_code(tool.main, arguments) == 2
     assert not out.exists()
-    assert tool.main([*arguments, "--dataset-masks", str(masks)]) == 0
+    assert exit_code(tool.main, [*arguments, "--dataset-masks", str(masks)]) == 0
 
     small = {
         name: cv2.resize(mask.astype(np.float32), (224, 224), interpolation=cv2.INTER_NEAREST) > 0.5
@@ -197,11 +200,11 @@ def test_masks(tool, tmp_path):
     assert "max_box_acc" not in got
 
 
-def test_centred_squares_on_the_real_cub_list(tool, shared_data, tmp_path):
+def test_centred_squares_on_the_real_cub_list(exit_code, tool, shared_data, tmp_path):
     lists = shared_data / "wsol_metadata" / "CUB" / "test"
     out = tmp_path / "o.json"
     arguments = ["--trivial-only", "--metadata", lists, "--out", out, "--processes", "1"]
-    assert tool.main([*map(str, arguments), "--bootstrap", "20"]) == 0
+    assert exit_code(tool.main, [*map(str, arguments), "--bootstrap", "20"]) == 0
     got = json.loads(out.read_text())
     expected = {"_iou30": 93.9, "_iou50": 59.6, "_iou70": 17.0, "": 56.8}
     for suffix, value in expected.items():
@@ -251,22 +254,22 @@ def replace_map(array):
     ],
 )
 @pytest.mark.parametrize("processes", ["1"])
-def test_bad_input_is_one_line_and_writes_nothing(tool, split, capsys, damage, words, processes):
+def test_bad_input_is_one_line_and_writes_nothing(
+    exit_code, tool, split, capsys, damage, words, processes
+):
     folder, _, maps = split
     damage(folder, maps)
     before = sorted(folder.rglob("*"))
     arguments = ["--maps", folder / "maps", "--metadata", folder / "lists"]
     arguments += ["--out", folder / "out.json", "--processes", processes, "--bootstrap", "0"]
-    assert tool.main([str(argument) for argument in arguments]) == 2
-    message = [
-        line for line in capsys.readouterr().err.splitlines() if line.startswith("eval_maps")
-    ]
+    assert exit_code(tool.main, arguments) == 2
+    message = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(message) == 1
     assert all(word in message[0] for word in words), message[0]
     assert sorted(folder.rglob("*")) == before
 
 
-def test_an_error_in_a_worker_arrives(tool, split, capsys):
+def test_an_error_in_a_worker_arrives(exit_code, tool, split, capsys):
     folder, _, maps = split
     break_nan(folder, maps)
     np.save(folder / "maps/0/0.jpg.npy", maps["0/2.jpg"])
@@ -274,7 +277,7 @@ def test_an_error_in_a_worker_arrives(tool, split, capsys):
     np.save(folder / "maps/0/2.jpg.npy", maps["0/2.jpg"])
     arguments = ["--maps", folder / "maps", "--metadata", folder / "lists"]
     arguments += ["--out", folder / "out.json", "--processes", "2"]
-    assert tool.main([str(argument) for argument in arguments]) == 2
+    assert exit_code(tool.main, arguments) == 2
     assert "0/2.jpg.npy: the map holds NaN" in capsys.readouterr().err
 
 
