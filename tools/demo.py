@@ -123,7 +123,6 @@ def main() -> None:
         det / "finished",
         *("tools/train.py", DETECTOR, "--work-dir", det, "--resume", "--seed", args.seed),
         *("--cfg-options", *data, f"train_dataloader.dataset.pseudo_boxes={boxes}"),
-        f"model.backbone.init_cfg.checkpoint={cam_checkpoint}",
     )
     run(
         det / "test.json",

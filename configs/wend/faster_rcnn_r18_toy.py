@@ -8,18 +8,15 @@ _base_ = [
 
 model = dict(
     eta=0.125,
-    # configs/cam/resnet18_toy.py's backbone and, by default, its weights: 12x12 cells of 8 px
+    # configs/cam/resnet18_toy.py's backbone: 12x12 cells of 8 px. From random weights: started
+    # from that classifier's weights it learned more slowly (one seed: 52 against 83 % GT-known on true
+    # boxes after 4 epochs).
     backbone=dict(
         _delete_=True,
         type="mmpretrain.ResNet",
         depth=18,
         base_channels=16,
         strides=(1, 2, 1, 1),
-        init_cfg=dict(
-            type="Pretrained",
-            checkpoint="work_dirs/resnet18_toy/epoch_12.pth",
-            prefix="backbone.",
-        ),
     ),
     rpn_head=dict(
         in_channels=128,
@@ -27,9 +24,7 @@ model = dict(
         anchor_generator=dict(scales=[3, 5, 8], strides=[8]),
     ),
     roi_head=dict(
-        bbox_roi_extractor=dict(
-            roi_layer=dict(sampling_ratio=1), out_channels=128, featmap_strides=[8]
-        ),
+        bbox_roi_extractor=dict(out_channels=128, featmap_strides=[8]),
         bbox_head=dict(
             in_channels=128,
             fc_out_channels=128,

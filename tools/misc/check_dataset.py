@@ -1,0 +1,122 @@
+"""Check every image, mask, box and list that a config's data sets read.
+
+    python tools/misc/check_dataset.py configs/cam/resnet18_toy.py [--split val]
+
+Exits with 1 when there are problems and lists the first of them.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from tqdm import tqdm
+
+from wsol_mm.datasets.base import SPLITS, WSOLDataset
+from wsol_mm.registry import DATASETS
+
+SHOWN = 20
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("config", help="config whose data sets are checked")
+    parser.add_argument("--split", choices=SPLITS, help="check one data loader only")
+    parser.add_argument("--workers", type=int, default=4, help="decoding threads (default 4)")
+    parser.add_argument(
+        "--cfg-options", nargs="+", action=DictAction, help="override config keys, as key=value"
+    )
+    return parser.parse_args(argv)
+
+
+def plain_datasets(cfg: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the data-set configs inside wrappers such as RepeatDataset and ConcatDataset."""
+    if "datasets" in cfg:
+        for inner in cfg["datasets"]:
+            yield from plain_datasets(inner)
+    elif "dataset" in cfg:
+        yield from plain_datasets(cfg["dataset"])
+    else:
+        yield cfg
+
+
+def check(dataset: WSOLDataset, title: str, workers: int) -> list[str]:
+    """Decode every item of a data set, print what it holds, return the problems."""
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(dataset.check_item, range(len(dataset)))
+        bar = tqdm(found, total=len(dataset), desc=title, disable=None)
+        problems = [problem for item in bar for problem in item]
+    infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+    images_of = Counter(info["gt_label"] for info in infos)
+    print(f"{title}: {len(infos)} images, {len(images_of)} classes", end="")
+    print(f" of {min(images_of.values())} to {max(images_of.values())} images", end="")
+    if any("instances" in info for info in infos):
+        boxes = [len(info.get("instances", [])) for info in infos]
+        print(f", {sum(boxes)} boxes, {boxes.count(0)} images without a box", end="")
+    else:
+        print(", boxes are not read", end="")
+    if any("mask_paths" in info for info in infos):
+        masks = sum(len(info.get("mask_paths", [])) for info in infos)
+        ignored = sum(bool(info.get("ignore_path")) for info in infos)
+        print(f", {masks} masks, {ignored} ignore masks", end="")
+    print(f"; {len(problems)} problems")
+    return problems
+
+
+def check_loader(
+    dataset_cfg: dict[str, Any], title: str, workers: int, seen: dict[str, str]
+) -> list[str]:
+    """Check the data sets of one loader; `seen` maps image paths to the loader that reads them."""
+    problems = []
+    for cfg in plain_datasets(dataset_cfg):
+        cls = DATASETS.get(cfg["type"]) if isinstance(cfg["type"], str) else cfg["type"]
+        if not (isinstance(cls, type) and issubclass(cls, WSOLDataset)):
+            problems.append(f"{title}: {cfg['type']} is not a data set of wsol_mm")
+            continue
+        try:
+            dataset = DATASETS.build({**cfg, "pipeline": [], "lazy_init": False})
+        except (ValueError, OSError) as error:
+            print(f"{title}: cannot be read")
+            problems.append(str(error))
+            continue
+        problems.extend(check(dataset, title, workers))
+        for index in range(len(dataset)):
+            path = dataset.get_data_info(index)["img_path"]
+            other = seen.setdefault(path, title)
+            if other != title:
+                problems.append(f"{path}: is read for {other} and for {title}; keep them apart")
+    return problems
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the tool."""
+    args = parse_args(argv)
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    splits = [args.split] if args.split else SPLITS
+    loaders = {split: cfg.get(f"{split}_dataloader") for split in splits}
+    problems: list[str] = []
+    seen: dict[str, str] = {}
+    for title, loader in loaders.items():
+        if loader is None:
+            print(f"{title}: {args.config} has no {title}_dataloader")
+        else:
+            problems += check_loader(loader["dataset"], title, args.workers, seen)
+    if not any(loaders.values()):
+        problems.append(f"{args.config} names no data set")
+    problems = list(dict.fromkeys(problems))
+    for problem in problems[:SHOWN]:
+        print(f"  {problem}")
+    if len(problems) > SHOWN:
+        print(f"  … and {len(problems) - SHOWN} more")
+    print("no problems" if not problems else f"{len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""Data sets and transforms."""
+
+from wsol_mm.datasets.base import WSOLDataset
+from wsol_mm.datasets.cub import CUB
+from wsol_mm.datasets.custom import CocoWSOL, FolderWSOL
+from wsol_mm.datasets.ilsvrc import ILSVRC
+from wsol_mm.datasets.openimages30k import OpenImages30k
+from wsol_mm.datasets.toy import ToyScenes
+from wsol_mm.datasets.transforms import (
+    CenterCrop,
+    LoadMasks,
+    PackWSOLInputs,
+    RandomCrop,
+    RandomFlip,
+    Resize,
+)
+
+__all__ = [
+    "CUB",
+    "ILSVRC",
+    "CenterCrop",
+    "CocoWSOL",
+    "FolderWSOL",
+    "LoadMasks",
+    "OpenImages30k",
+    "PackWSOLInputs",
+    "RandomCrop",
+    "RandomFlip",
+    "Resize",
+    "ToyScenes",
+    "WSOLDataset",
+]

@@ -1,0 +1,232 @@
+"""What every WSOL data set shares: fields, supervision, validation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from PIL import Image, UnidentifiedImageError
+
+from wsol_mm.datasets.box_file import read_pseudo_boxes
+from wsol_mm.datasets.lists import Box, box_problem
+from wsol_mm.structures import SUPERVISION
+
+SPLITS = ("train", "val", "test")
+_EXIF_ORIENTATION = 0x0112
+
+
+class WSOLDataset(BaseDataset):
+    """Base of the WSOL data sets.
+
+    A subclass reads its files in `read_split` and yields entries; this class turns them into the
+    fields of the data contract: `img_id` (relative name), `img_path`, `gt_label` (0-based int),
+    `instances` (dicts with `bbox` as `x0, y0, x1, y1` in the original image, exclusive end,
+    `bbox_label` 0 and `ignore_flag` 0), `mask_paths` and `ignore_path` where the data set has
+    masks, `height` and `width` where the lists know them.
+
+    What training may see is explicit. True boxes and masks are read only for evaluation
+    (`test_mode=True`) or with `supervision='boxes'`; with `supervision='image'` training items
+    have no `instances`; with `supervision='pseudo_boxes'` they come from `pseudo_boxes` only, and
+    an image without a pseudo box stays, with `instances=[]`.
+
+    Args:
+        data_root: Folder of the data set.
+        split: `'train'`, `'val'` or `'test'`.
+        supervision: `'image'`, `'pseudo_boxes'` or `'boxes'`.
+        pseudo_boxes: Path of the COCO json made by `tools/pseudo_boxes.py`.
+        filter_cfg: `dict(filter_empty_gt=True)` drops images without boxes where boxes are read.
+        **kwargs: `pipeline`, `test_mode`, `metainfo`, `indices`, `lazy_init`, `serialize_data` and
+            `max_refetch` of :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        FileNotFoundError: When a list file or image folder is missing; the message says how to
+            get it.
+        ValueError: When an argument or an entry of a list is wrong; the message names it.
+    """
+
+    #: How to get the data, printed when files are missing.
+    HINT = "check data_root"
+    #: Whether masks have the size of their image; otherwise its shape up to rounding.
+    EXACT_MASKS = True
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = "train",
+        supervision: str = "image",
+        pseudo_boxes: str | None = None,
+        filter_cfg: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        name = type(self).__name__
+        if split not in SPLITS:
+            raise ValueError(f"{name}: split must be one of {SPLITS}, got '{split}'")
+        if supervision not in SUPERVISION:
+            raise ValueError(
+                f"{name}: supervision must be one of {SUPERVISION}, got '{supervision}'"
+            )
+        if supervision == "pseudo_boxes" and pseudo_boxes is None:
+            raise ValueError(f"{name}: supervision='pseudo_boxes' needs pseudo_boxes=FILE.json")
+        if supervision == "image" and pseudo_boxes is not None:
+            raise ValueError(
+                f"{name}: pseudo_boxes='{pseudo_boxes}' would not be read: "
+                "set supervision='pseudo_boxes'"
+            )
+        if unknown := set(filter_cfg or {}) - {"filter_empty_gt"}:
+            raise ValueError(f"{name}: filter_cfg knows filter_empty_gt only, got {unknown}")
+        self.split = split
+        self.supervision = supervision
+        self.pseudo_boxes = pseudo_boxes
+        super().__init__(data_root=str(data_root), filter_cfg=filter_cfg, **kwargs)
+
+    @property
+    def reads_truth(self) -> bool:
+        """Whether true boxes and masks are read: for evaluation, or where a config asks for it."""
+        return bool(self.test_mode) or self.supervision == "boxes"
+
+    @property
+    def CLASSES(self) -> tuple[str, ...] | None:  # noqa: N802 - the name mmpretrain's hooks read
+        """Names of the classes."""
+        return self._metainfo.get("classes")
+
+    def read_split(self) -> tuple[list[str], list[dict[str, Any]]]:
+        """Read the lists of the split; the one method a data set has to write.
+
+        Returns:
+            The names of all classes, and an entry for each image: `img_id`, `img_path`,
+            `gt_label`; `width`, `height` where known; when `reads_truth` also `boxes` (list of
+            `x0, y0, x1, y1`) and, with masks, `mask_paths`, `ignore_path`.
+        """
+        raise NotImplementedError
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read and check the split (called by `full_init`)."""
+        root = Path(self.data_root)
+        if not root.is_dir():
+            raise FileNotFoundError(f"data_root {root} does not exist: {self.HINT}")
+        classes, entries = self.read_split()
+        if not entries:
+            raise ValueError(f"{root}: split '{self.split}' has no images")
+        self._metainfo.setdefault("classes", tuple(classes))
+        first = Path(entries[0]["img_path"])
+        if not first.is_file():
+            raise FileNotFoundError(f"image {first} does not exist: {self.HINT}")
+        pseudo = self._read_pseudo_boxes(entries)
+        seen: set[str] = set()
+        for entry in entries:
+            img_id, label = entry["img_id"], entry["gt_label"]
+            if img_id in seen:
+                raise ValueError(f"{root}: image '{img_id}' occurs twice in '{self.split}'")
+            seen.add(img_id)
+            if not 0 <= label < len(classes):
+                raise ValueError(
+                    f"{root}: image '{img_id}' has class index {label}, "
+                    f"expected 0 to {len(classes) - 1}"
+                )
+            boxes = entry.pop("boxes", None)
+            if pseudo is not None:
+                boxes = pseudo.get(img_id, [])
+            if boxes is not None:
+                self._check_boxes(boxes, entry)
+                entry["instances"] = [
+                    {"bbox": list(map(float, box)), "bbox_label": 0, "ignore_flag": 0}
+                    for box in boxes
+                ]
+        return entries
+
+    def _read_pseudo_boxes(self, entries: list[dict[str, Any]]) -> dict[str, list[Box]] | None:
+        """Read the pseudo boxes when this is training data that asks for them."""
+        if self.supervision != "pseudo_boxes" or self.test_mode:
+            return None
+        assert self.pseudo_boxes is not None
+        boxes = read_pseudo_boxes(self.pseudo_boxes, {entry["img_id"] for entry in entries})
+        if without := len(entries) - len(boxes):
+            print_log(
+                f"{self.pseudo_boxes}: {without} of {len(entries)} images have no pseudo box",
+                logger="current",
+            )
+        return boxes
+
+    def _check_boxes(self, boxes: Sequence[Box], entry: dict[str, Any]) -> None:
+        """Refuse a box without area or outside its image, as far as the lists tell the size."""
+        size = (entry["width"], entry["height"]) if "width" in entry else None
+        for box in boxes:
+            if problem := box_problem(box, size):
+                raise ValueError(f"{self.data_root}: image '{entry['img_id']}': {problem}")
+
+    def filter_data(self) -> list[dict[str, Any]]:
+        """Drop images without boxes where `filter_cfg` asks for it."""
+        if not (self.filter_cfg or {}).get("filter_empty_gt"):
+            return self.data_list
+        kept = [info for info in self.data_list if info.get("instances", True)]
+        if not kept:
+            raise ValueError(f"{self.data_root}: filter_empty_gt leaves no image")
+        return kept
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the class of an image as a list, for class-balanced sampling."""
+        return [self.get_data_info(idx)["gt_label"]]
+
+    def check_item(self, idx: int) -> list[str]:
+        """Decode one image with its masks and compare them with the lists.
+
+        Args:
+            idx: Index of the item.
+
+        Returns:
+            One line for each problem: an unreadable or truncated file, a rotation that decoders
+            apply to the pixels but not to the boxes, sizes that differ, boxes outside the image.
+        """
+        info = self.get_data_info(idx)
+        size, problem = _decode(info["img_path"])
+        if size is None:
+            return [f"{info['img_path']}: {problem}"]
+        problems = [f"{info['img_path']}: {problem}"] if problem else []
+        if "width" in info and (info["width"], info["height"]) != size:
+            problems.append(
+                f"{info['img_path']}: is {size[0]}x{size[1]} px, "
+                f"its list says {info['width']}x{info['height']}"
+            )
+        for instance in info.get("instances", []):
+            if problem := box_problem(instance["bbox"], size):
+                problems.append(f"{info['img_path']}: {problem}")
+        masks = [*info.get("mask_paths", []), *filter(None, [info.get("ignore_path")])]
+        mask_sizes = set()
+        for path in masks:
+            mask_size, problem = _decode(path)
+            if mask_size is None:
+                problems.append(f"{path}: {problem}")
+            elif not _same_shape(mask_size, size, exact=self.EXACT_MASKS):
+                problems.append(
+                    f"{path}: mask of {mask_size}, its image has {size} (width, height)"
+                )
+            mask_sizes.add(mask_size)
+        if len(mask_sizes) > 1 and None not in mask_sizes:
+            problems.append(f"{info['img_path']}: its masks differ in size: {sorted(mask_sizes)}")
+        return problems
+
+
+def _decode(path: str) -> tuple[tuple[int, int] | None, str]:
+    """Decode a whole image; return its (width, height), or None, and what is wrong with it."""
+    if not Path(path).is_file():
+        return None, "the file does not exist"
+    try:
+        with Image.open(path) as image:
+            image.load()
+            turned = image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1)
+            size = image.size
+    except UnidentifiedImageError:
+        return None, "not an image"
+    except (OSError, SyntaxError, ValueError) as error:
+        return None, f"cannot be decoded ({error}); fetch the file again"
+    return size, "its EXIF tag turns the pixels but not the boxes; strip the tag" if turned else ""
+
+
+def _same_shape(mask: tuple[int, int], image: tuple[int, int], *, exact: bool) -> bool:
+    """Whether a mask fits its image: the same size, or the same aspect ratio up to 2 percent."""
+    if exact:
+        return mask == image
+    ratio = mask[0] * image[1] / (mask[1] * image[0])
+    return bool(np.isclose(ratio, 1.0, atol=0.02))

@@ -1,0 +1,108 @@
+"""Reading pseudo-box files: COCO json with one category and a named maker."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from wsol_mm.datasets.lists import Box, box_problem
+from wsol_mm.structures import OBJECT_CLASS
+
+MAKE_COMMAND = "python tools/pseudo_boxes.py CONFIG CHECKPOINT --split train --out {path}"
+
+
+def read_json(path: Path, hint: str) -> dict[str, Any]:
+    """Read a json object; a missing or broken file is one clear error."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: {hint}")
+    try:
+        content = json.loads(path.read_bytes())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid json ({error}): {hint}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: expected a json object, got {type(content).__name__}: {hint}")
+    return content
+
+
+def coco_box(entry: dict[str, Any], place: str) -> Box:
+    """Return the `x0, y0, x1, y1` box of a COCO annotation (`bbox`: x, y, width, height)."""
+    bbox = entry.get("bbox")
+    if (
+        not isinstance(bbox, list)
+        or len(bbox) != 4
+        or not all(isinstance(value, int | float) for value in bbox)
+    ):
+        raise ValueError(f"{place}: bbox must be [x, y, width, height], got {bbox}")
+    x, y, width, height = map(float, bbox)
+    return [x, y, x + width, y + height]
+
+
+def coco_images(content: dict[str, Any], path: Path) -> dict[Any, dict[str, Any]]:
+    """Return `{id: image entry}` of a COCO json, checked for lists, fields and duplicates."""
+    for key in ("images", "annotations", "categories"):
+        if not isinstance(content.get(key), list):
+            raise ValueError(f"{path}: key '{key}' must be a list, as in COCO json")
+    images: dict[Any, dict[str, Any]] = {}
+    names: set[str] = set()
+    for entry in content["images"]:
+        if "id" not in entry or "file_name" not in entry:
+            raise ValueError(f"{path}: an image needs 'id' and 'file_name', got {entry}")
+        if entry["id"] in images or entry["file_name"] in names:
+            raise ValueError(
+                f"{path}: duplicate image id {entry['id']} or file_name '{entry['file_name']}'"
+            )
+        images[entry["id"]] = entry
+        names.add(entry["file_name"])
+    return images
+
+
+def read_pseudo_boxes(path: str, known: set[str]) -> dict[str, list[Box]]:
+    """Read a pseudo-box file.
+
+    Args:
+        path: The json file.
+        known: `img_id` of every image of the split.
+
+    Returns:
+        `{img_id: [x0, y0, x1, y1 boxes]}` of the images that have boxes.
+
+    Raises:
+        FileNotFoundError: When the file is missing; the message holds the command that makes it.
+        ValueError: When it does not name its maker, or holds an unknown image, another category,
+            or a box outside its image or without area; the message names the entry.
+    """
+    file = Path(path)
+    command = MAKE_COMMAND.format(path=path)
+    content = read_json(file, f"make it with `{command}`")
+    info = content.get("info")
+    if not isinstance(info, dict) or not info.get("maker"):
+        raise ValueError(
+            f"{file}: info.maker is missing, so nothing says where these boxes come from; "
+            f"make the file with `{command}`"
+        )
+    images = coco_images(content, file)
+    for entry in images.values():
+        if entry["file_name"] not in known:
+            raise ValueError(
+                f"{file}: image '{entry['file_name']}' (id {entry['id']}) is not in this split; "
+                f"the file was made for split '{info.get('split')}' of another list"
+            )
+    categories = {entry.get("id") for entry in content["categories"]}
+    names = [entry.get("name") for entry in content["categories"]]
+    if names != [OBJECT_CLASS]:
+        raise ValueError(f"{file}: the one category must be '{OBJECT_CLASS}', got {names}")
+    boxes: dict[str, list[Box]] = {}
+    for number, entry in enumerate(content["annotations"]):
+        place = f"{file}: annotations[{number}] (id {entry.get('id')})"
+        image = images.get(entry.get("image_id"))
+        if image is None:
+            raise ValueError(f"{place}: image_id {entry.get('image_id')} is not in 'images'")
+        if entry.get("category_id") not in categories:
+            raise ValueError(f"{place}: category_id {entry.get('category_id')} is not the object's")
+        box = coco_box(entry, place)
+        size = (image["width"], image["height"]) if {"width", "height"} <= image.keys() else None
+        if problem := box_problem(box, size):
+            raise ValueError(f"{place}, image '{image['file_name']}': {problem}")
+        boxes.setdefault(image["file_name"], []).append(box)
+    if not boxes:
+        raise ValueError(f"{file} holds no boxes: make it again with `{command}`")
+    return boxes
