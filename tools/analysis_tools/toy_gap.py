@@ -63,16 +63,13 @@ def measure(out: Path, seed: int, dials: list[str]) -> dict[str, float]:
     run("tools/dataset_converters/make_toy.py", "--out", data, "--seed", seed, *dials)
     train, common = "tools/train.py", ("--seed", seed, "--resume", "--cfg-options", *roots)
     seconds = run(train, CAM, "--work-dir", cam, *common)
-    weights = best_checkpoint(cam)
-    initial = f"model.backbone.init_cfg.checkpoint={weights}"
-    run(train, DETECTOR, "--work-dir", detector, *common, initial)
+    run(train, DETECTOR, "--work-dir", detector, *common)
     numbers = []
     for config, folder in ((CAM, cam), (DETECTOR, detector)):
         file = folder / "test.json"
         run(
             *("tools/test.py", config, best_checkpoint(folder), "--threshold", "oracle"),
             *("--work-dir", folder / "test", "--out", file, "--cfg-options", *roots),
-            *([initial] if config is DETECTOR else []),
         )
         numbers.append(json.loads(file.read_text()))
     row = {

@@ -24,7 +24,7 @@ def box_iou(a: ArrayLike, b: ArrayLike, *, plus_one: bool = False) -> NDArray[np
         (n, m) float64; 0 where the union has no area.
 
     Raises:
-        ValueError: A shape is not (n, 4), or a box ends before it starts.
+        ValueError: A shape is not (n, 4), a box is not finite, or one ends before it starts.
 
     Examples:
         >>> box_iou([[1, 2, 5, 6]], [[3, 1, 4, 5]], plus_one=True).item() == 8 / 27
@@ -169,12 +169,14 @@ def map_to_boxes(
 
 
 def _boxes(name: str, boxes: ArrayLike) -> NDArray[np.float64]:
-    """(n, 4) float64, refused when a box is inside out."""
+    """(n, 4) float64, refused when a box is not finite or inside out."""
     array = np.asarray(boxes, dtype=np.float64)
     if array.size == 0:
         return np.zeros((0, 4))
     if array.ndim != 2 or array.shape[1] != 4:
         raise ValueError(f"{name}: expected boxes of shape (n, 4), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite boxes, got {array.tolist()}")
     if (array[:, 2:] < array[:, :2]).any():
         bad = array[(array[:, 2:] < array[:, :2]).any(axis=1)][0].tolist()
         raise ValueError(f"{name}: box {bad} ends before it starts")

@@ -1,0 +1,167 @@
+"""Speed of the evaluator against contour searches: a sweep of thresholds, a sweep of levels.
+
+One thread, 224x224 maps, all contours. Before anything is timed the results of both sides are
+compared for equality, for both contour rules. Times are CPU time of the thread, which other work
+on the machine does not distort; medians over repeats, sides taken in turn.
+
+    python benchmarks/evaluator.py            # about four minutes; writes docs/benchmarks.md
+    python benchmarks/evaluator.py --quick    # smoke run, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from machine import machine, write_block
+from numpy.typing import NDArray
+
+from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
+from wsol_mm.functional.component_passes import sort_pixels
+from wsol_mm.functional.component_tree import best_iou_curves
+from wsol_mm.testing.sweep import sweep_levels, sweep_thresholds
+
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+SIDE = 224
+GT = np.array([[41.0, 37.0, 180.0, 201.0]])
+# kind: (what it is, least ratio over the threshold sweep, least ratio over the level sweep)
+KINDS = {
+    "smooth": ("14x14, blurred, upsampled", 30, 8),
+    "rough": ("28x28, random, upsampled", 100, 30),
+    "noise": ("every pixel random", 3000, 1000),
+}
+
+
+def make_map(kind: str, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """One (side, side) uint8 map of a kind."""
+    if kind == "noise":
+        raw = rng.random((side, side))
+    elif kind == "rough":
+        raw = rng.random((28, 28))
+    else:
+        raw = cv2.GaussianBlur(rng.random((14, 14)), (0, 0), 1.5)
+    return to_grey(normalize_map(upsample_map(raw, (side, side))))
+
+
+def identical(grey: NDArray[np.uint8], thresholds: NDArray[np.float64]) -> bool:
+    """Whether the curves equal both sweeps bit for bit."""
+    largest, every = best_iou_curves(grey, GT)
+    levels = (thresholds * int(grey.max())).astype(int)
+    return (
+        np.array_equal(sweep_levels(grey, GT, largest=True), largest)
+        and np.array_equal(sweep_levels(grey, GT, largest=False), every)
+        and np.array_equal(sweep_thresholds(grey, GT, thresholds, largest=False), every[levels])
+    )
+
+
+def read_and_sort(grey: NDArray[np.uint8]) -> None:
+    """The floor: no method that looks at pixels in grey order can do less."""
+    side, shift = grey.shape[0], 8
+    padded = np.full((side + 2, 1 << shift), -1, np.int16)
+    padded[1:-1, 1 : side + 1] = grey
+    order = np.empty(grey.size, np.int32)
+    sort_pixels(padded, side, side, shift, order, np.empty(257, np.int64))
+
+
+def clock(call: Callable[[], object], loops: int) -> float:
+    """Milliseconds of CPU time of one call, over ``loops`` calls."""
+    start = time.thread_time()
+    for _ in range(loops):
+        call()
+    return (time.thread_time() - start) / loops * 1e3
+
+
+def measure(kind: str, side: int, maps: int, repeats: int, thresholds: NDArray[np.float64]) -> dict:
+    """Medians in milliseconds per map of the four sides, and whether the results agree."""
+    rng = np.random.default_rng(0)
+    greys = [make_map(kind, side, rng) for _ in range(maps)]
+    same = all(identical(grey, thresholds) for grey in greys)
+    times: dict[str, list[float]] = {"thresholds": [], "levels": [], "ours": [], "floor": []}
+    for _ in range(repeats):
+        for grey in greys:
+            for name, call, loops in (
+                (
+                    "thresholds",
+                    lambda g=grey: sweep_thresholds(g, GT, thresholds, largest=False),
+                    1,
+                ),
+                ("levels", lambda g=grey: sweep_levels(g, GT, largest=False), 1),
+                ("ours", lambda g=grey: best_iou_curves(g, GT), 20),
+                ("floor", lambda g=grey: read_and_sort(g), 20),
+            ):
+                times[name].append(clock(call, loops))
+    return {"identical": same} | {k: float(np.median(v)) for k, v in times.items()}
+
+
+def table(results: dict[str, dict], side: int, repeats: int) -> str:
+    """The block for the document."""
+    rows = [
+        "| map | contours of 1000 thresholds | contours of distinct levels | wsol_mm, both rules |"
+        " ratio (at least) | ratio, levels (at least) | read and sort once | times that |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind, r in results.items():
+        what, least, least_levels = KINDS[kind]
+        rows.append(
+            f"| {kind}: {what} | {r['thresholds']:.1f} ms | {r['levels']:.1f} ms "
+            f"| {r['ours']:.2f} ms | {r['thresholds'] / r['ours']:.0f}x ({least}x) "
+            f"| {r['levels'] / r['ours']:.0f}x ({least_levels}x) | {r['floor']:.2f} ms "
+            f"| {r['ours'] / r['floor']:.1f} |"
+        )
+    facts = "; ".join(f"{name} {value}" for name, value in machine().items())
+    return "\n".join(
+        [
+            f"Best IoU of the boxes of all contours at every threshold, {side}x{side}, one thread, "
+            "CPU time per map,",
+            f"median of {repeats} repeats; results compared bit for bit before timing "
+            "(`python benchmarks/evaluator.py`).",
+            "Our time also contains the curve of the largest contour.",
+            "",
+            *rows,
+            "",
+            f"Machine: {facts}.",
+        ]
+    )
+
+
+def main() -> int:
+    """Run, print, write the document; 1 if results differ or a ratio is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="64x64, 10 thresholds, one repeat")
+    parser.add_argument("--docs", type=Path, help="document to write (not with --quick: docs/)")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    thresholds = np.arange(0, 1, 0.1 if args.quick else 0.001)
+    side, repeats = (64, 1) if args.quick else (SIDE, 3)
+    best_iou_curves(np.eye(side, dtype=np.uint8), GT)  # compiles, or reads the cache
+    results = {}
+    for kind in KINDS:
+        maps = 1 if args.quick or kind == "noise" else 7
+        results[kind] = measure(kind, side, maps, repeats, thresholds)
+        print(kind, {name: round(value, 3) for name, value in results[kind].items()}, flush=True)
+    text = table(results, side, repeats)
+    print(text)
+    docs = args.docs or (None if args.quick else DOCS)
+    if docs:
+        write_block(docs, "evaluator", text)
+    line = {kind: round(r["thresholds"] / r["ours"], 1) for kind, r in results.items()}
+    line |= {f"{kind}_levels": round(r["levels"] / r["ours"], 1) for kind, r in results.items()}
+    line |= {f"{kind}_ms": round(r["ours"], 3) for kind, r in results.items()}
+    line |= {f"{kind}_over_floor": round(r["ours"] / r["floor"], 1) for kind, r in results.items()}
+    line["identical"] = all(r["identical"] for r in results.values())
+    met = all(
+        line[kind] >= least and line[f"{kind}_levels"] >= least_levels
+        for kind, (_, least, least_levels) in KINDS.items()
+    )
+    print(json.dumps(line))
+    return 0 if line["identical"] and (met or args.quick) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
