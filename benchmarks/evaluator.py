@@ -19,9 +19,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from machine import machine, write_block
 from numpy.typing import NDArray
 
+from wsol_mm.apis.report import machine, write_block
 from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
 from wsol_mm.functional.component_passes import sort_pixels
 from wsol_mm.functional.component_tree import best_iou_curves

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import cv2
 
+from wsol_mm.apis.report import machine, write_block
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.visualization.drawing import image_grid
 
@@ -89,6 +90,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("work_dirs/demo"))
     parser.add_argument("--data", type=Path, default=Path("data/toy"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write-docs", type=Path, help="document that gets the table")
     args = parser.parse_args()
     start = time.time()
     out = args.out
@@ -146,6 +148,10 @@ def main() -> None:
     print(f"\n{text}\n\ntable: {out / 'table.md'}   picture: {out / 'picture.png'}")
     print(f"{time.time() - start:.0f} s in all")
     check(rows)
+    if args.write_docs:
+        facts = "; ".join(f"{name} {value}" for name, value in machine().items())
+        note = f"Test split of the toy scenes, seed {args.seed}, percent. {facts}."
+        write_block(args.write_docs, "demo", f"{text}\n\n{note}")
 
 
 def last_checkpoint(folder: Path) -> Path:

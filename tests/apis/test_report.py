@@ -1,27 +1,21 @@
 """The helper that writes a benchmark's block into a document."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-PATH = Path(__file__).resolve().parents[2] / "benchmarks" / "machine.py"
-spec = importlib.util.spec_from_file_location("benchmark_machine", PATH)
-machine = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(machine)
+from wsol_mm.apis.report import machine, write_block
 
 
 def test_facts_name_processor_and_versions():
-    facts = machine.machine()
+    facts = machine()
     assert "cores" in facts["processor"]
     assert {"python", "numpy", "numba"} <= set(facts)
 
 
 def test_block_is_appended_once_and_then_replaced(tmp_path):
     path = tmp_path / "docs" / "page.md"
-    machine.write_block(path, "one", "first")
-    machine.write_block(path, "two", "other")
-    machine.write_block(path, "one", "second")
+    write_block(path, "one", "first")
+    write_block(path, "two", "other")
+    write_block(path, "one", "second")
     assert path.read_text() == (
         "<!-- one:begin -->\nsecond\n<!-- one:end -->\n\n"
         "<!-- two:begin -->\nother\n<!-- two:end -->\n"
@@ -37,5 +31,5 @@ def test_damaged_markers_are_refused_and_the_document_kept(tmp_path, text):
     path = tmp_path / "page.md"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"page.md: expected '<!-- a:begin -->' and"):
-        machine.write_block(path, "a", "new")
+        write_block(path, "a", "new")
     assert path.read_text() == text

@@ -1,4 +1,4 @@
-"""What a benchmark's numbers belong to, and the block of a document they are written into."""
+"""What measured numbers belong to, and the block of a document they are written into."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from wsol_mm.engine.atomic import atomic_write
 
 PACKAGES = ("numpy", "numba", "opencv-python-headless", "opencv-python", "torch")
 
@@ -53,7 +55,5 @@ def write_block(path: Path, name: str, text: str) -> None:
         new = old[: old.index(begin)] + block + old[old.index(end) + len(end) :]
     else:
         raise ValueError(f"{path}: expected '{begin}' and '{end}' once each, in this order")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(path.suffix + ".tmp")
-    draft.write_text(new)
-    draft.replace(path)
+    with atomic_write(path) as temporary:
+        temporary.write_text(new)
