@@ -122,3 +122,22 @@ def test_empty_file_is_refused():
     done = {"a.png": dict(img_id="a.png", width=4, height=4, boxes=[])}
     with pytest.raises(ValueError, match="no image got a box, so nothing is written"):
         coco_json(["a.png"], done, dict(threshold=0.99))
+
+
+def worker(rank, folder):
+    """One of two gloo processes; keeps what it saw and what it was given back."""
+    torch.set_num_threads(1)
+    init = f"file://{folder}/rendezvous"
+    torch.distributed.init_process_group("gloo", init_method=init, rank=rank, world_size=2)
+    model = Model()
+    done = run(model, folder / "parts")
+    (folder / f"rank{rank}.json").write_text(json.dumps([model.seen, done]))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_ranks_share_the_work(tmp_path):
+    torch.multiprocessing.spawn(worker, args=(tmp_path,), nprocs=2)
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    assert (first[0], second[0]) == ([0, 2, 4], [1, 3])
+    whole = run(Model(), tmp_path / "single")
+    assert first[1] == second[1] == whole
