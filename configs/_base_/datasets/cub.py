@@ -45,16 +45,6 @@ val_dataloader = dict(
         type=dataset_type, data_root=data_root, split="val", test_mode=True, pipeline=test_pipeline
     ),
 )
-test_dataloader = dict(
-    batch_size=64,
-    num_workers=4,
-    persistent_workers=False,
-    pin_memory=True,
-    collate_fn=dict(type="default_collate"),
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(
-        type=dataset_type, data_root=data_root, split="test", test_mode=True, pipeline=test_pipeline
-    ),
-)
+test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader["dataset"], split="test"))
 val_evaluator = dict(type="wsol_mm.WSOLMetric", threshold="oracle")
 test_evaluator = dict(type="wsol_mm.WSOLMetric", threshold="val")
