@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# numba compiles inside the first example; CI repeats the same examples so that red means a change
+settings.register_profile("wsol_mm", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("wsol_mm")
 
 
 @pytest.fixture(autouse=True)

@@ -162,6 +162,7 @@ def test_detectors_get_their_classes_from_a_file(tmp_path):
         ({"threshold": 1.0}, r"\[0, 1\)"),
         ({"threshold": {"value": 0.1, "source": "test"}}, "source='val' or 'fixed'"),
         ({"threshold": {"value": 0.1}}, "source='val' or 'fixed'"),
+        ({"threshold": "val"}, "tools/test.py finds by running that split first"),
         ({"box_rule": "biggest"}, "box_rule='biggest'"),
         ({"normalization": "min-max"}, "unknown normalization"),
         ({"normalization": "pas"}, "needs a percentile"),

@@ -62,6 +62,11 @@ def split_threshold(threshold: Any) -> tuple[Any, str]:
     """
     if threshold in ("oracle", "otsu", "mean"):
         return threshold, threshold
+    if threshold == "val":
+        raise ValueError(
+            "threshold='val' stands for the best one of the val split, which tools/test.py finds "
+            "by running that split first; without that tool give dict(value=..., source='val')"
+        )
     value, source = threshold, "fixed"
     if isinstance(threshold, Mapping):
         if set(threshold) != {"value", "source"} or threshold["source"] not in ("val", "fixed"):
