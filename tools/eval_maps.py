@@ -65,10 +65,14 @@ def read_images(metadata: Path, masks: Path | None) -> list[dict[str, Any]]:
     """Entries of the lists: id, label, size and boxes, or masks.
 
     Raises:
+        FileNotFoundError: A list is missing.
         ValueError: Malformed lists, or boxes without a size.
     """
     hint = "--metadata needs image_ids, class_labels, image_sizes and localization .txt"
-    lines = (metadata / "localization.txt").read_text().split(maxsplit=1)
+    file = metadata / "localization.txt"
+    if not file.is_file():
+        raise FileNotFoundError(f"{file} does not exist: {hint}")
+    lines = file.read_text().split(maxsplit=1)
     if masks is None and lines and lines[0].rsplit(",", 1)[-1].endswith(".png"):
         raise ValueError(f"{metadata} lists masks: say where they are with --dataset-masks")
     images = read_metadata(metadata, Path(), hint=hint, boxes=masks is None, masks=masks)

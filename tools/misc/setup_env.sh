@@ -61,7 +61,7 @@ pip install -q --progress-bar on -c $constraints -r requirements/runtime.txt \
 # must be the one whose files lie on disk.
 pip uninstall -q -y opencv-python opencv-contrib-python 2>/dev/null || true
 pip install -q --no-deps --force-reinstall -c $constraints opencv-python-headless
-pip install -q --no-deps --no-build-isolation -e .
+PYTHONWARNINGS=ignore pip install -q --no-deps --no-build-isolation -e .
 $venv/bin/python tools/misc/check_env.py
 touch "$stamp"
 say "environment complete"
