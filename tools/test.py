@@ -121,15 +121,25 @@ def carry_threshold_over(runner: Runner) -> dict[str, Any] | None:
 
 
 def draw_into(runner: Runner, folder: Path) -> None:
-    """Switch on the pictures of the test."""
+    """Switch on the pictures of the test, with the boxes that are scored.
+
+    An oracle threshold, or one per image, is not known beforehand: the hook's own is drawn then.
+    """
     hooks = [hook for hook in runner.hooks if isinstance(hook, WSOLVisualizationHook)]
     if not hooks:
         raise ValueError(
             "--show-dir: the config has no wsol_mm.WSOLVisualizationHook; inherit a runtime of "
             "configs/_base_ or add default_hooks.visualization"
         )
+    metric = (wsol_metrics(runner._test_evaluator) or [{}])[0]
+    threshold = metric.get("threshold")
+    threshold = threshold["value"] if isinstance(threshold, dict) else threshold
     for hook in hooks:
         hook.enable, hook.interval, hook.out_dir = True, 1, folder
+        hook.normalization = metric.get("normalization") or hook.normalization
+        hook.percentile = metric.get("percentile", hook.percentile)
+        if isinstance(threshold, int | float):
+            hook.threshold = threshold
 
 
 def write_results(args: argparse.Namespace, cfg: Config, numbers: dict[str, Any]) -> None:
