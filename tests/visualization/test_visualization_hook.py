@@ -67,6 +67,10 @@ def test_detector_boxes_below_the_score_are_left_out(samples):
     picture = WSOLVisualizationHook(score_thr=0.3).picture(sample)
     np.testing.assert_array_equal(picture[39, 5], PREDICTION)
     np.testing.assert_array_equal(picture[39, 50], (128, 128, 128))
+    best_only = WSOLVisualizationHook(score_thr=0.95).picture(sample)
+    np.testing.assert_array_equal(best_only, picture)
+    sample.pred_instances = instances[:0]
+    assert (WSOLVisualizationHook().picture(sample) == 128).all()
 
 
 def test_interval_counts_images(samples, tmp_path):

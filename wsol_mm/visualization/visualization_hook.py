@@ -30,7 +30,7 @@ class WSOLVisualizationHook(Hook):
         threshold: Threshold of the boxes drawn from a map.
         normalization: Normalisation of the map.
         percentile: Percentile of the normalisations that need one.
-        score_thr: Detector boxes below this score are left out.
+        score_thr: Detector boxes below this score are left out, all but the best.
     """
 
     def __init__(
@@ -81,7 +81,9 @@ class WSOLVisualizationHook(Hook):
             image = overlay_map(image, original)
         else:
             instances = sample.pred_instances
-            instances = instances[instances.scores >= self.score_thr]
+            keep = instances.scores >= self.score_thr
+            keep[instances.scores.argsort(descending=True)[:1]] = True
+            instances = instances[keep]
             boxes, scores = instances.bboxes.cpu().numpy(), instances.scores.cpu().numpy()
         if "gt_instances" in sample:
             truth = np.asarray(sample.gt_instances.bboxes, dtype=float)
