@@ -6,7 +6,7 @@ default_hooks = dict(
     checkpoint=dict(
         type="wsol_mm.AtomicCheckpointHook",
         max_keep_ckpts=2,
-        save_best="wsol/max_box_acc_v2",
+        save_best="wsol/gt_known",
         rule="greater",
     ),
     seed=dict(type="wsol_mm.SeedHook"),

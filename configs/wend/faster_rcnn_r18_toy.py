@@ -2,7 +2,7 @@
 _base_ = [
     "../_base_/models/faster_rcnn_r50_c5.py",
     "../_base_/datasets/toy_det.py",
-    "../_base_/schedules/wend_sgd_50e.py",
+    "../_base_/schedules/wend_toy_8e.py",
     "../_base_/det_runtime.py",
 ]
 
@@ -39,12 +39,3 @@ model = dict(
     ),
     test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=30)),
 )
-
-# eta divides the supervised gradient by eight: the rate makes up for it
-optim_wrapper = dict(optimizer=dict(lr=0.32), clip_grad=dict(max_norm=10))
-param_scheduler = [
-    dict(type="CosineAnnealingLR", T_max=8, eta_min=0, by_epoch=True, convert_to_iter_based=True)
-]
-train_cfg = dict(max_epochs=8)
-default_hooks = dict(checkpoint=dict(save_best="wsol/gt_known"))
-auto_scale_lr = dict(base_batch_size=16)

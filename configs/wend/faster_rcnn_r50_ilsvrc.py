@@ -2,7 +2,7 @@
 _base_ = [
     "../_base_/models/faster_rcnn_r50_c5.py",
     "../_base_/datasets/ilsvrc_det.py",
-    "../_base_/schedules/wend_sgd_50e.py",
+    "../_base_/schedules/wend_sgd_10e.py",
     "../_base_/det_runtime.py",
 ]
 
@@ -17,8 +17,3 @@ model = dict(
         )
     ),
 )
-param_scheduler = [
-    dict(type="CosineAnnealingLR", T_max=10, eta_min=0, by_epoch=True, convert_to_iter_based=True)
-]
-train_cfg = dict(max_epochs=10)
-default_hooks = dict(checkpoint=dict(save_best="wsol/gt_known"))

@@ -48,15 +48,30 @@ def test_resnet50_has_the_size_of_a_c5_detector(load_config, meta_device):
 
 
 @pytest.mark.parametrize(
+    ("num_classes", "parameters"), [(1, 99.12e6), (200, 102.79e6), (1000, 117.54e6)]
+)
+def test_fcos_has_the_papers_parameter_counts(load_config, meta_device, num_classes, parameters):
+    cfg = copy.deepcopy(load_config("wend/fcos_r50_cub.py").model)
+    cfg.bbox_head.num_classes = num_classes
+    with meta_device:
+        model = MODELS.build(cfg)
+    # Table 1 gives two decimals of millions
+    assert abs(sum(p.numel() for p in model.parameters()) - parameters) < 0.005e6
+
+
+@pytest.mark.parametrize(
     ("name", "eta", "values", "epochs"),
     [
+        ("fcos_r50_cub", 0.125, (6, 0.1, 0.3, 0.3), 50),
+        ("fcos_r50_ilsvrc", 0.03125, (4, 0.25, 0.1, 0.1), 10),
         ("faster_rcnn_r50_cub", 0.125, (6, 0.1, 0.3, 0.3), 50),
         ("faster_rcnn_r50_ilsvrc", 0.03125, (4, 0.25, 0.1, 0.1), 10),
     ],
 )
 def test_values_of_the_paper(load_config, name, eta, values, epochs):
     cfg = load_config(f"wend/{name}.py")
-    loss = cfg.model.roi_head.bbox_head.loss_we
+    head = cfg.model.get("roi_head", cfg.model).bbox_head
+    loss = head.loss_we
     assert cfg.model.eta == eta
     assert (loss.gamma, loss.alpha, loss.tau1, loss.tau2) == values
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].T_max == epochs
