@@ -1,4 +1,4 @@
-# CAM with a narrow ResNet-18 on toy scenes, from scratch, about a minute on two cores.
+# CAM with a narrow ResNet-18 on toy scenes, from scratch, about two minutes on two cores.
 _base_ = [
     "../_base_/models/resnet18_toy_cam.py",
     "../_base_/datasets/toy.py",

@@ -1,4 +1,4 @@
-# A narrow ResNet-18 from scratch for 96 px toy scenes: 12x12 maps, trained in about a minute.
+# A narrow ResNet-18 from scratch for 96 px toy scenes: 12x12 maps.
 _base_ = ["mmpretrain::_base_/models/resnet18.py", "../schedules/cam_sgd.py"]
 
 model = dict(
