@@ -65,6 +65,15 @@ def table(rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def stamp(details: Path) -> str:
+    """The protocol record of a test, as one line."""
+    full = json.loads(details.read_text())["stamp"]
+    full["protocol"] = {
+        key: value for key, value in full["protocol"].items() if key not in ("note", "comparable")
+    }
+    return json.dumps(full).replace('"', "")
+
+
 def trivial(metrics: dict[str, float], name: str) -> dict[str, float]:
     """A trivial predictor's numbers under the names of the real metrics."""
     row = {"wsol/max_box_acc_v2": metrics[f"wsol/{name}"]}
@@ -141,7 +150,9 @@ def main() -> None:
         "best centred box": trivial(det_metrics, "trivial_centre"),
         "whole image": trivial(det_metrics, "trivial_whole"),
     }
-    text = table(rows)
+    stamps = {"CAM": stamp(cam / "test_wsol.json"), "WEND": stamp(det / "test_wsol.json")}
+    lines = [f"Stamp of {name}: {shown}." for name, shown in stamps.items()]
+    text = "\n\n".join([table(rows), *lines])
     with atomic_write(out / "table.md") as temporary:
         temporary.write_text(text + "\n")
     picture({"CAM": cam / "pictures", "WEND": det / "pictures"}, out / "picture.png", count=6)
