@@ -41,16 +41,15 @@ def shared_data() -> Path:
     return folder
 
 
-def exit_code(main, arguments) -> int:
-    """What a tool's ``main`` would leave behind as its exit code."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        return stop.code
-    return 0
+@pytest.fixture(scope="session")
+def exit_code():
+    """Function that gives what a tool's ``main`` would leave behind as its exit code."""
 
+    def run(main, arguments) -> int:
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            return stop.code
+        return 0
 
-@pytest.fixture(name="exit_code", scope="session")
-def _exit_code():
-    """:func:`exit_code`, for tests of tools."""
-    return exit_code
+    return run

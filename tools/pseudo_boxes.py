@@ -19,9 +19,8 @@ from mmengine.dist import is_main_process
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from wsol_mm.apis.command import add_run_options, load_config, one_line_errors
+from wsol_mm.apis.command import add_run_options, build_runner, load_config, one_line_errors
 from wsol_mm.apis.pseudo_boxes import coco_json, file_sha256, make_boxes, write_json
-from wsol_mm.engine import prepare_launch, use_strict_checkpoints
 from wsol_mm.evaluation.results import transfer_threshold
 
 
@@ -105,9 +104,7 @@ def run(args: argparse.Namespace) -> None:
     check_args(args)
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
-    use_strict_checkpoints(trust=args.trust_checkpoint)
-    prepare_launch(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg, trust_checkpoint=args.trust_checkpoint)
     runner.load_or_resume()
     rule, threshold = choose_rule(args, runner)
     runner.model.eval()
@@ -126,13 +123,12 @@ def run(args: argparse.Namespace) -> None:
     workers = cfg.test_dataloader.num_workers
     done = make_boxes(runner.model, dataset, parts, info, rule, args.batch_size, workers)
     if is_main_process():
-        ids = [dataset.get_data_info(index)["img_id"] for index in range(len(dataset))]
-        content = coco_json(ids, done, info)
+        content = coco_json(done, info)
         write_json(args.out, content)
         shutil.rmtree(parts)
-        empty = sum(not done[img_id]["boxes"] for img_id in ids)
+        empty = sum(not entry["boxes"] for entry in done.values())
         print(
-            f"{args.out}: {len(content['annotations'])} boxes for {len(ids)} images, {empty} "
+            f"{args.out}: {len(content['annotations'])} boxes for {len(done)} images, {empty} "
             f"without a box; threshold {threshold['value']} ({threshold['source']})"
         )
 

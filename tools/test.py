@@ -15,11 +15,10 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from wsol_mm.apis.command import add_run_options, load_config, one_line_errors
-from wsol_mm.engine import atomic_write, prepare_launch, use_strict_checkpoints
+from wsol_mm.apis.command import add_run_options, build_runner, load_config, one_line_errors
+from wsol_mm.engine import atomic_write
 from wsol_mm.evaluation.results import transfer_threshold
 from wsol_mm.version import __version__
 from wsol_mm.visualization import WSOLVisualizationHook
@@ -167,9 +166,7 @@ def main() -> None:
     with one_line_errors(args.debug):
         cfg = load_config(args)
         apply_options(cfg, args)
-        use_strict_checkpoints(trust=args.trust_checkpoint)
-        prepare_launch(cfg)
-        runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+        runner = build_runner(cfg, trust_checkpoint=args.trust_checkpoint)
         carry_threshold_over(runner)
         if args.show_dir:
             draw_into(runner, args.show_dir)

@@ -13,16 +13,14 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
 from wsol_mm.apis.command import (
     add_run_options,
+    build_runner,
     load_config,
     one_line_errors,
     strip_pretrained,
 )
-from wsol_mm.engine import prepare_launch, use_strict_checkpoints
 
 
 def parse_args() -> argparse.Namespace:
@@ -101,9 +99,7 @@ def main() -> None:
     with one_line_errors(args.debug):
         cfg = load_config(args)
         apply_options(cfg, args)
-        use_strict_checkpoints(trust=args.trust_checkpoint)
-        prepare_launch(cfg)
-        runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+        runner = build_runner(cfg, trust_checkpoint=args.trust_checkpoint)
         runner.train()
 
 

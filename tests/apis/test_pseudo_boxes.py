@@ -107,7 +107,7 @@ def test_parts_of_another_run_are_refused(tmp_path):
 def test_json(tmp_path):
     done = run(Model(), tmp_path / "parts")
     ids = [f"{index}.png" for index in range(5)]
-    write_json(tmp_path / "boxes.json", coco_json(ids, done, dict(maker="cam/toy")))
+    write_json(tmp_path / "boxes.json", coco_json(done, dict(maker="cam/toy")))
     content = json.loads((tmp_path / "boxes.json").read_text())
     assert content["info"]["maker"] == "cam/toy"
     assert content["info"]["created_by"].startswith("wsol_mm ")
@@ -121,7 +121,7 @@ def test_json(tmp_path):
 def test_empty_file_is_refused():
     done = {"a.png": dict(img_id="a.png", width=4, height=4, boxes=[])}
     with pytest.raises(ValueError, match="no image got a box, so nothing is written"):
-        coco_json(["a.png"], done, dict(threshold=0.99))
+        coco_json(done, dict(threshold=0.99))
 
 
 def worker(rank, folder):

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 
@@ -14,6 +15,7 @@ pytest.importorskip("mmcv._ext")
 from wsol_mm.registry import MODELS
 
 WEND = Path(__file__).parents[2] / "configs" / "wend"
+METAFILE = yaml.safe_load((WEND / "metafile.yml").read_text())
 NAMES = sorted(path.stem for path in WEND.glob("*.py"))
 
 
@@ -113,3 +115,13 @@ def test_supervision(load_config, name):
     oracle = name.endswith("_oracle")
     assert dataset.supervision == ("boxes" if oracle else "pseudo_boxes")
     assert (dataset.pseudo_boxes is None) is oracle
+
+
+@pytest.mark.parametrize("entry", METAFILE["Models"], ids=lambda entry: entry["Name"])
+def test_metafile_states_parameters_and_epochs(load_config, meta_device, entry):
+    assert {Path(model["Config"]).stem for model in METAFILE["Models"]} == set(NAMES)
+    cfg = copy.deepcopy(load_config(entry["Config"].removeprefix("configs/")))
+    with meta_device:
+        model = MODELS.build(cfg.model)
+    assert entry["Metadata"]["Parameters"] == sum(p.numel() for p in model.parameters())
+    assert entry["Metadata"]["Epochs"] == cfg.train_cfg.max_epochs

@@ -13,9 +13,12 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
 
 import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
-from wsol_mm.engine.strict_checkpoint import CheckpointError
+from wsol_mm.engine.launch import prepare_launch
+from wsol_mm.engine.strict_checkpoint import CheckpointError, use_strict_checkpoints
 
 _STEPS = frozenset(("train_step", "val_step", "test_step"))
 
@@ -74,6 +77,21 @@ def load_config(args: argparse.Namespace) -> Config:
             if cfg.get(f"{split}_dataloader"):
                 cfg[f"{split}_dataloader"].pin_memory = False
     return cfg
+
+
+def build_runner(cfg: Config, *, trust_checkpoint: bool = False) -> Runner:
+    """Build the Runner of a config: strict checkpoints, and several processes also without GPUs.
+
+    Args:
+        cfg: Result of :func:`load_config`.
+        trust_checkpoint: Unpickle anything in checkpoints (``--trust-checkpoint``).
+
+    Returns:
+        The Runner; ``runner_type`` in the config may name another class than mmengine's.
+    """
+    use_strict_checkpoints(trust=trust_checkpoint)
+    prepare_launch(cfg)
+    return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
 
 
 def strip_pretrained(node: Any, path: str = "model") -> list[str]:

@@ -6,7 +6,7 @@ continues where it was; the json appears by one rename when every image is done.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def make_boxes(
         num_workers: Loader processes.
 
     Returns:
-        Finished lines of all ranks by image.
+        Finished lines of all ranks by image, in the data set's order.
     """
     rank, world_size = get_dist_info()
     parts.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,8 @@ def make_boxes(
             part.write(json.dumps(entry) + "\n")
             part.flush()
     barrier()
-    return finished(parts, stamp)
+    done = finished(parts, stamp)
+    return {img_id: done[img_id] for img_id in ids}
 
 
 @torch.no_grad()
@@ -149,14 +150,11 @@ def localize(
             }
 
 
-def coco_json(
-    ids: Sequence[str], done: dict[str, dict[str, Any]], info: dict[str, Any]
-) -> dict[str, Any]:
-    """Assemble the COCO dictionary in the data set's order.
+def coco_json(done: dict[str, dict[str, Any]], info: dict[str, Any]) -> dict[str, Any]:
+    """Assemble the COCO dictionary.
 
     Args:
-        ids: Image names.
-        done: Lines of :func:`localize` by name.
+        done: Lines of :func:`localize` by image name, in the order wanted.
         info: Provenance: maker, config, checkpoint and its hash, threshold and its source.
 
     Returns:
@@ -166,8 +164,7 @@ def coco_json(
         ValueError: When no image got a box.
     """
     images, annotations = [], []
-    for image_id, img_id in enumerate(ids):
-        entry = done[img_id]
+    for image_id, (img_id, entry) in enumerate(done.items()):
         images.append(
             {
                 "id": image_id,

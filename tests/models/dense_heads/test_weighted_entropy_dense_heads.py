@@ -115,6 +115,11 @@ def test_predictions_carry_over(model_cfg):
     """The head adds a loss, nothing else: the same weights load and predict the same."""
     ours, plain = build(model_cfg), build(model_cfg, loss_we=None)
     plain.load_state_dict(ours.state_dict(), strict=True)
+    ours.eval()
+    plain.eval()
+    images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), plain(images), rtol=0, atol=0)
 
 
 def test_calls_that_are_no_levels_are_refused():
