@@ -49,5 +49,6 @@ setup(
         "onedl": requirements("onedl"),
         "openmmlab": requirements("openmmlab"),
         "dev": requirements("dev"),
+        "optional": requirements("optional"),
     },
 )

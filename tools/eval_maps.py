@@ -2,10 +2,11 @@
 
     python tools/eval_maps.py --maps DIR --metadata metadata/CUB/test --out result.json
 
-MAPS holds ``<image_id>.npy`` with the image's extension kept (``a/b.jpg.npy``). Maps of the frame's
-size (224 x 224) are taken as ready: float64 in [0, 1], checked, used as they are. Maps of any other
-size are raw: upsampled and normalised first (``--normalization`` makes all maps raw). The lists are
-the reference evaluator's; mask lists (OpenImages) need ``--dataset-masks``.
+MAPS holds ``<image_id>.npy`` with the image's extension kept (``a/b.jpg.npy``); ``tools/test.py
+--dump-maps DIR`` writes such a folder, lists included (``--maps DIR --metadata DIR``). Maps of the
+frame's size (224 x 224) are taken as ready: float64 in [0, 1], checked, used as they are. Maps of
+any other size are raw: upsampled and normalised first (``--normalization`` makes all maps raw). The
+lists are the reference evaluator's; mask lists (OpenImages) need ``--dataset-masks``.
 """
 
 import argparse
@@ -23,12 +24,14 @@ from tqdm import tqdm
 
 from wsol_mm.apis.command import one_line_errors
 from wsol_mm.datasets.metadata import read_metadata
+from wsol_mm.evaluation.map_files import load_map
 from wsol_mm.evaluation.protocols import Protocol, get_protocol
 from wsol_mm.evaluation.records import Record, make_record, save_records
 from wsol_mm.evaluation.results import Settings, evaluate_records
 from wsol_mm.evaluation.scores import load_classifier_scores
 from wsol_mm.evaluation.wsol_metric import check_normalization
 from wsol_mm.functional.pxap import nearest_indices
+from wsol_mm.functional.rates import V2_IOUS
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -43,6 +46,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--protocol", default="wsolevaluation")
     parser.add_argument("--interval", type=float, default=0.001, help="step of the thresholds")
     parser.add_argument("--threshold", default="oracle", help="oracle, otsu, mean or a number")
+    parser.add_argument(
+        "--iou-thrs", nargs="+", type=float, default=V2_IOUS, help="of gt_known_iouXX: GT(0.9), ..."
+    )
     parser.add_argument("--box-rule", default="largest", choices=("largest", "all"))
     parser.add_argument("--normalization", help="minmax, max, pas or ivr: all maps are raw")
     parser.add_argument("--percentile", type=float, help="percentile of pas and ivr")
@@ -96,26 +102,6 @@ def check_folder(maps: Path, images: Sequence[dict[str, Any]]) -> None:
         if names:
             examples = ", ".join(sorted(names)[:3])
             raise ValueError(f"{maps}: {len(names)} {kind} maps, for example {examples}")
-
-
-def load_map(path: Path) -> np.ndarray:
-    """Read one map.
-
-    Raises:
-        TypeError: Not floating.
-        ValueError: Not an array of two dimensions, or with a NaN.
-    """
-    try:
-        score_map = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path}: not a readable .npy array ({error})") from error
-    if not np.issubdtype(score_map.dtype, np.floating):
-        raise TypeError(f"{path}: expected a floating map, got {score_map.dtype}")
-    if score_map.ndim != 2 or score_map.size == 0:
-        raise ValueError(f"{path}: expected a map of two dimensions, got {score_map.shape}")
-    if not np.isfinite(score_map).all():
-        raise ValueError(f"{path}: the map holds NaN or infinite values")
-    return score_map
 
 
 def read_mask(path: Path, frame: int) -> np.ndarray:
@@ -192,6 +178,7 @@ def run(args: argparse.Namespace) -> str:
     protocol = get_protocol(args.protocol)
     settings = Settings(
         threshold=args.threshold,
+        iou_thrs=args.iou_thrs,
         box_rule=args.box_rule,
         interval=args.interval,
         bootstrap=args.bootstrap,

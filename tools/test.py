@@ -2,6 +2,7 @@
 
     python tools/test.py configs/cam/resnet50_cub.py work_dirs/resnet50_cub/epoch_50.pth
     python tools/test.py CONFIG CHECKPOINT --out results.json --show-dir pictures
+    python tools/test.py CONFIG CHECKPOINT --dump-maps maps
 
 Where the test evaluator says ``threshold='val'``, the validation split is run first with the same
 model, and the threshold that is best there is carried over.
@@ -45,6 +46,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--dump-scores", metavar="FILE.npz", help="keep the class scores for joint evaluation"
     )
+    parser.add_argument(
+        "--dump-maps", metavar="DIR", help="keep the maps and lists for tools/eval_maps.py"
+    )
     return parser.parse_args()
 
 
@@ -76,11 +80,11 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> None:
             metric.threshold = read_threshold(args.threshold)
     for number, metric in enumerate(metrics if args.out else []):
         metric.out = str(args.out.with_name(f"{args.out.stem}_wsol{number or ''}.json"))
-    if args.dump_scores:
-        dump = {"type": "wsol_mm.DumpScores", "out": args.dump_scores}
-        evaluator = cfg.test_evaluator
-        entries = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-        cfg.test_evaluator = [*entries, dump]
+    for kind, out in (("DumpScores", args.dump_scores), ("DumpMaps", args.dump_maps)):
+        if out:
+            evaluator = cfg.test_evaluator
+            entries = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+            cfg.test_evaluator = [*entries, {"type": f"wsol_mm.{kind}", "out": out}]
 
 
 def read_threshold(text: str) -> str | float:

@@ -25,6 +25,8 @@ def build(cfg, device):
         ("vgg16_openimages30k", 14_714_688 + 4_719_616 + 1025 * 100, 224, 14),
         # published: 25.557032 M with 1000 classes
         ("resnet50_cub", 25_557_032 - 2049 * 800, 224, 28),
+        ("grad_cam_resnet50_cub", 25_557_032 - 2049 * 800, 224, 28),
+        ("layer_cam_resnet50_cub", 25_557_032 - 2049 * 800, 224, 28),
         ("resnet50_ilsvrc", 25_557_032, 224, 28),
         ("resnet50_openimages30k", 25_557_032 - 2049 * 900, 224, 14),
         # trunk up to Mixed_6e + two 3x3 convolutions + classifier

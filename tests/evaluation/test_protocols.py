@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from wsol_mm.evaluation.protocols import PROTOCOLS, Protocol, get_protocol
+from wsol_mm.evaluation.records import make_record
+from wsol_mm.evaluation.results import Settings, evaluate_records
 from wsol_mm.evaluation.view import View
 
 
@@ -26,7 +28,7 @@ def test_derived_protocols_say_so():
 @pytest.mark.parametrize(
     ("protocol", "message"),
     [
-        ("wsolevaluatoin", r"did you mean 'wsolevaluation'\? known: original, wsolevaluation"),
+        ("wsolevaluatoin", r"did you mean 'wsolevaluation'\? known: .*original, .*wsolevaluation"),
         ({"match": "gt"}, "unknown protocol None"),
         ({"name": "original", "avrage": "macro"}, "'avrage', did you mean 'average'"),
         ({"name": "original", "match": ">"}, r"match='>': expected one of \('ge', 'gt'\)"),
@@ -63,3 +65,112 @@ def test_geometry_and_rounding_by_hand(changes, expected):
     view = View(crop_sample(), get_protocol({"name": "wsolevaluation", **changes}))
     assert not view.squash
     assert view.boxes(np.array([[0, 10, 100, 50]]))[0] == pytest.approx(expected, abs=1e-9)
+
+
+def test_tokencut_keeps_the_aspect_and_looks_at_one_box():
+    # 140 x 100, shorter side to 224, padded from 314 to 320 columns, which the frame squashes by .7
+    boxes = np.array([[14, 10, 28, 20], [70, 50, 140, 100]])
+    sample = {
+        "img_id": "bird.jpg",
+        "gt_label": 0,
+        "gt_instances": {"bboxes": boxes},
+        "ori_shape": (100, 140),
+        "img_shape": (224, 320),
+        "homography_matrix": np.diag([314 / 140, 2.24, 1.0]),
+        "map_labels": [-1],
+    }
+    protocol = get_protocol("tokencut")
+    moved = View(sample, protocol).boxes(boxes[:1])
+    np.testing.assert_allclose(moved, [[21.98, 22.4, 43.96, 44.8]], atol=1e-9)
+    found = {}
+    for which, (x0, y0, x1, y1) in (("first", (22, 22, 44, 45)), ("second", (110, 112, 220, 224))):
+        score_map = np.zeros((1, 224, 224))
+        score_map[0, y0:y1, x0:x1] = 1
+        record = make_record({**sample, "pred_maps": score_map}, protocol)
+        assert record["num_gt"] == 2
+        found[which] = record["curve_largest"][128]
+    # widths count one pixel more: 22.98 x 23.4 the ground truth, 23 x 24 the map's box
+    shared = (43.96 - 22 + 1) * (44.8 - 22.4 + 1)
+    union = 22.98 * 23.4 + 23 * 24 - shared
+    assert found["first"] == pytest.approx(shared / union)
+    assert found["second"] == 0
+    assert get_protocol("tscam").ground_truth == "all"
+    assert get_protocol("tscam").frame == 224
+
+
+def map_sample(score_map, boxes, **geometry):
+    return {
+        "img_id": "a.jpg",
+        "gt_label": 0,
+        "pred_score": np.array([0.2, 0.8]),
+        "pred_maps": np.asarray(score_map, np.float32)[None],
+        "map_labels": np.array([-1]),
+        "gt_instances": {"bboxes": np.array(boxes, float)},
+        **geometry,
+    }
+
+
+SQUASH = {
+    "ori_shape": (50, 100),
+    "img_shape": (224, 224),
+    "homography_matrix": np.diag([2.24, 4.48, 1.0]),
+}
+
+
+def test_ci_cam_compares_its_one_box_in_the_original_image_by_hand():
+    score_map = np.zeros((14, 14))
+    score_map[:, 7:] = 1
+    protocol = get_protocol("ci_cam")
+    record = make_record(
+        map_sample(score_map, [[0, 0, 10, 10], [60, 0, 99, 49]], **SQUASH), protocol
+    )
+    # The step lies at 112 of 224, and what exceeds the mean of 1 / 2 is kept: 112..224 of 224 px is
+    # 50..99 of 100, with inclusive ends 50 x 50 pixels. The second box has 40 x 50 of them.
+    assert record["box_iou"].tolist() == [2000 / 2500]
+    assert record["box_score"].tolist() == [1.0]
+    assert "curve_largest" not in record
+    computed = evaluate_records([record], protocol, Settings(bootstrap=0), stamp={})
+    assert computed.flat()["gt_known"] == 100
+    assert computed.flat()["top1_loc"] == 0  # the box is right, the class is not
+    assert computed.flat()["top5_loc"] == 100
+    assert computed.stamp["protocol"]["boxes"] == "two_thresholds"
+    assert not protocol.comparable
+
+
+def test_the_centre_crop_clips_the_ground_truth_and_says_so_by_hand():
+    # 448 x 448 is squashed to 344, of which the middle 224 is seen: x * 344 / 448 - 60
+    scale = 344 / 448
+    score_map = np.ones((14, 14))
+    score_map[0] = 0
+    sample = map_sample(
+        score_map,
+        [[0, 112, 448, 448]],
+        ori_shape=(448, 448),
+        img_shape=(224, 224),
+        homography_matrix=np.array([[scale, 0, -60], [0, scale, -60], [0, 0, 1.0]]),
+    )
+    protocol = get_protocol("kg_ci_cam_centre_crop")
+    record = make_record(sample, protocol)
+    # Ground truth: 0..223 and 112 * 344 / 448 - 60 = 26..223. The map, 0 up to 8 px and 1 from
+    # 24 px on, exceeds its mean (208 / 224) where (y + .5 - 8) / 16 > .929: from y = 23 to 224.
+    assert record["box_iou"].item() == pytest.approx(224 * 198 / (225 * 202))
+    # the whole crop as a box does as well
+    assert record["trivial_whole"] > 0.87
+    assert "NOT COMPARABLE" in protocol.note
+    assert not protocol.comparable
+
+
+def test_a_map_without_contrast_has_no_box_and_is_wrong():
+    protocol = get_protocol("ci_cam")
+    record = make_record(map_sample(np.ones((4, 4)), [[0, 0, 10, 10]], **SQUASH), protocol)
+    assert record["box_iou"].shape == (0,)
+    computed = evaluate_records([record], protocol, Settings(bootstrap=0), stamp={})
+    assert computed.flat()["gt_known"] == 0
+
+
+def test_keys_of_the_single_box_are_refused_without_it():
+    for key, value in (("cut", 0.1), ("compare", "image")):
+        with pytest.raises(ValueError, match="need boxes='two_thresholds'"):
+            get_protocol({"name": "original", key: value})
+    with pytest.raises(ValueError, match=r"cut=1\.0"):
+        get_protocol({"name": "ci_cam", "cut": 1.0})

@@ -1,7 +1,9 @@
 """Overlap, threshold rules and boxes of a map."""
 
+import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from wsol_mm.functional.boxes import (
     box_iou,
@@ -9,6 +11,7 @@ from wsol_mm.functional.boxes import (
     mean_level,
     otsu_level,
     threshold_level,
+    two_threshold_box,
 )
 from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
 from wsol_mm.testing.sweep import best_iou, contour_boxes
@@ -108,7 +111,7 @@ def test_maps_without_contrast_have_no_box():
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"rule": "best"}, "rule='best': expected 'fixed', 'otsu' or 'mean'"),
+        ({"rule": "best"}, "rule='best': expected 'fixed', 'otsu', 'mean' or 'two_thresholds'"),
         ({"which": "both"}, "which='both': expected 'largest' or 'all'"),
         ({"rule": "otsu", "threshold": 0.1}, "rule='otsu' takes none"),
         ({"threshold": 1.5}, "threshold=1.5"),
@@ -118,3 +121,58 @@ def test_maps_without_contrast_have_no_box():
 def test_bad_choices_are_named(kwargs, match):
     with pytest.raises(ValueError, match=match):
         map_to_boxes(np.eye(4), size=(8, 8), **kwargs)
+
+
+def test_two_thresholds_by_hand():
+    # mean of the map: 28 / 16; theta 0.3 cuts at 2.7: kept mean 18 / 16
+    score_map = np.array(
+        [[9.0, 9, 0, 0], [0, 0, 0, 2], [0, 0, 0, 2], [0, 2, 2, 2]], dtype=np.float32
+    )
+    assert two_threshold_box(score_map, size=(4, 4)).tolist() == [[1, 1, 4, 4]]
+    assert two_threshold_box(score_map, size=(4, 4), threshold=0.3).tolist() == [[0, 0, 2, 1]]
+    # the minimum does not matter
+    assert two_threshold_box(score_map - 5, size=(4, 4)).tolist() == [[1, 1, 4, 4]]
+
+
+def test_the_largest_bounding_box_wins_not_the_most_pixels():
+    score_map = np.zeros((8, 8))
+    score_map[0, :] = score_map[:6, 7] = 1  # 13 pixels, 8 x 6 positions
+    score_map[2:6, 1:5] = 1  # 16 pixels, 4 x 4
+    assert two_threshold_box(score_map, size=(8, 8)).tolist() == [[0, 0, 8, 6]]
+
+
+def test_diagonal_neighbours_are_not_connected():
+    score_map = np.zeros((4, 4))
+    score_map[0, 0] = score_map[1, 1] = score_map[1, 2] = 1
+    assert two_threshold_box(score_map, size=(4, 4)).tolist() == [[1, 1, 3, 2]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_threshold_zero_is_the_mean_of_the_upsampled_map(seed):
+    score_map = np.random.default_rng(seed).normal(size=(5, 7))
+    lifted = cv2.resize(score_map - score_map.min(), (20, 30), interpolation=cv2.INTER_LINEAR)
+    labels, count = ndimage.label(lifted > lifted.mean())
+    assert count >= 1
+    slices = ndimage.find_objects(labels)
+    areas = [(rows.stop - rows.start) * (cols.stop - cols.start) for rows, cols in slices]
+    rows, columns = slices[int(np.argmax(areas))]
+    expected = [columns.start, rows.start, columns.stop, rows.stop]
+    assert two_threshold_box(score_map, size=(20, 30)).tolist() == [expected]
+    found = map_to_boxes(score_map, size=(20, 30), rule="two_thresholds")
+    assert found.tolist() == [expected]
+
+
+@pytest.mark.parametrize("value", [0.0, -2.5, np.nan])
+def test_a_map_without_contrast_has_no_box(value):
+    assert two_threshold_box(np.full((3, 3), value), size=(9, 9)).shape == (0, 4)
+
+
+def test_two_thresholds_take_no_other_options():
+    score_map = np.eye(3)
+    with pytest.raises(ValueError, match=r"threshold=1\.0"):
+        two_threshold_box(score_map, size=(3, 3), threshold=1.0)
+    with pytest.raises(ValueError, match="one map of shape"):
+        two_threshold_box(score_map[0], size=(3, 3))
+    for kwargs in ({"which": "all"}, {"normalization": "max"}):
+        with pytest.raises(ValueError, match="needs normalization='minmax' and which='largest'"):
+            map_to_boxes(score_map, size=(3, 3), rule="two_thresholds", **kwargs)

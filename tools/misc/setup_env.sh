@@ -56,7 +56,7 @@ fi
 say "OpenMMLab packages and the tools of this repository"
 pip install -q --no-deps "$cache"/onedl_mmcv-"${mmcv##*=}"-*.whl
 pip install -q --progress-bar on -c $constraints -r requirements/runtime.txt \
-    -r requirements/onedl.txt -r requirements/dev.txt
+    -r requirements/onedl.txt -r requirements/dev.txt -r requirements/optional.txt
 # imaug, a dependency of mmpretrain, brings opencv-python, which needs libGL: the headless build
 # must be the one whose files lie on disk.
 pip uninstall -q -y opencv-python opencv-contrib-python 2>/dev/null || true

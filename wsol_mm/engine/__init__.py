@@ -12,6 +12,7 @@ from wsol_mm.engine.strict_checkpoint import (
     read_checkpoint,
     use_strict_checkpoints,
 )
+from wsol_mm.engine.warm_stage_hook import WarmStageHook
 
 __all__ = [
     "AtomicCheckpointHook",
@@ -20,6 +21,7 @@ __all__ = [
     "StrictCheckpointHook",
     "UnavailableCheckpointError",
     "UntrustedCheckpointError",
+    "WarmStageHook",
     "atomic_write",
     "prepare_launch",
     "read_checkpoint",

@@ -26,6 +26,13 @@ class Protocol:
         geometry: ``full`` compares with the whole ground truth, also where a crop cut it off;
             ``input`` clips the ground truth to what the network saw.
         ground_truth: ``all`` boxes of the image, any of which may be met, or the ``first``.
+        boxes: How a map becomes boxes. ``levels``: one set for every grey level, from which the
+            metric takes a threshold's. ``two_thresholds``: a single box, that of
+            :func:`wsol_mm.functional.boxes.two_threshold_box`, at the threshold ``cut``; numbers
+            over thresholds do not exist then.
+        cut: Threshold of ``two_thresholds``, in [0, 1).
+        compare: ``frame``, or ``image``: the single box is scaled to the original image, cut to
+            integers there and compared with the ground truth as it is annotated.
         comparable: Whether numbers may stand beside the published tables of the benchmark.
         note: Where the protocol comes from and what to know about it.
     """
@@ -38,6 +45,9 @@ class Protocol:
     average: Literal["micro", "macro"] = "micro"
     geometry: Literal["full", "input"] = "full"
     ground_truth: Literal["all", "first"] = "all"
+    boxes: Literal["levels", "two_thresholds"] = "levels"
+    cut: float = 0.0
+    compare: Literal["frame", "image"] = "frame"
     comparable: bool = False
     note: str = ""
 
@@ -51,6 +61,10 @@ class Protocol:
                 raise ValueError(f"protocol key {key}={value!r}: expected {hint.__name__}")
         if self.frame < 1:
             raise ValueError(f"protocol key frame={self.frame}: expected a positive size")
+        if not 0 <= self.cut < 1:
+            raise ValueError(f"protocol key cut={self.cut}: expected a value in [0, 1)")
+        if self.boxes == "levels" and (self.cut or self.compare == "image"):
+            raise ValueError("protocol keys cut and compare='image' need boxes='two_thresholds'")
 
     def to_dict(self) -> dict[str, Any]:
         """All keys, for the stamp beside a number."""
@@ -71,6 +85,39 @@ PROTOCOLS: dict[str, Protocol] = {
             plus_one=False,
             note="plain IoU in the original image: no rounding, exclusive ends. IoU does not "
             "change under the affine map to the frame, so comparing there is the same",
+        ),
+        Protocol(
+            name="ci_cam",
+            boxes="two_thresholds",
+            compare="image",
+            note="CI-CAM's test on the full frame: one box per image by two thresholds (cut 0; the "
+            "paper chose it on its test set). The released code ranks classes by a second pass "
+            "over a centre crop, which is not done here",
+        ),
+        Protocol(
+            name="kg_ci_cam_centre_crop",
+            geometry="input",
+            boxes="two_thresholds",
+            cut=0.14,
+            note="NOT COMPARABLE with full-frame numbers: KG-CI-CAM's test on a tight centre crop "
+            "(344 to 224 px on CUB), which clips the ground truth, so that the whole crop as a box "
+            "already meets most of it. cut 0.14 is the authors', of VGG-16 on CUB, chosen on its "
+            "test set; their single box is compared whatever the class",
+        ),
+        Protocol(
+            name="tokencut",
+            rounding="exact",
+            ground_truth="first",
+            note="TokenCut's test: one ground-truth box per image, images keep their aspect (the "
+            "test pipeline's part) and are compared in the square the padded input is squashed to, "
+            "inclusive ends counted there. Its code also leaves out images with both sides above "
+            "1000 px and does not clamp the overlap of disjoint boxes; neither is done here",
+        ),
+        Protocol(
+            name="tscam",
+            note="TS-CAM's test: images squashed to 224 px, any of all ground-truth boxes. Its "
+            "thresholds (.1 on CUB, .12 on ILSVRC, times the maximum) and epoch were chosen on the "
+            "test set; rounding and ends are the reference benchmark's, not checked in its code",
         ),
     )
 }

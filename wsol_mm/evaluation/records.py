@@ -13,7 +13,8 @@ field                       what                                                
 ``grey_max``                largest grey value                                  with maps
 ``level_otsu/_mean``        grey levels of the two rules without ground truth   with maps
 ``nan_map``                 the map held a NaN and counts as empty              with maps
-``box_iou``, ``box_score``  (m,) float64, by descending score                   with boxes, no map
+``box_iou``, ``box_score``  (m,) float64, by descending score                   with boxes, no map,
+                                                                                or one box per map
 ``trivial_whole``           IoU of the whole frame                              with gt boxes
 ``trivial_centre``          (112,) float64: IoU of centred squares              with gt boxes
 ``hist_fg``, ``hist_bg``    (T + 1,) int32 score histograms for PxAP            with masks, maps
@@ -34,7 +35,7 @@ from numpy.typing import NDArray
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.evaluation.protocols import Protocol
 from wsol_mm.evaluation.view import View, as_array
-from wsol_mm.functional.boxes import box_iou, mean_level, otsu_level
+from wsol_mm.functional.boxes import box_iou, mean_level, otsu_level, two_threshold_box
 from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
 from wsol_mm.functional.component_tree import best_iou_curves
 from wsol_mm.functional.pxap import pxap_update
@@ -115,12 +116,23 @@ def _make_record(
         if not 0 <= label < len(values):
             raise ValueError(f"gt_label {label} has no score, the classes are 0..{len(values) - 1}")
         record["top5"] = top_labels(values)
+    gt = gt[:1] if protocol.ground_truth == "first" else gt
+    annotated = gt
     if len(gt):
-        gt = view.boxes(gt[:1] if protocol.ground_truth == "first" else gt)
+        gt = view.boxes(gt)
         gt = gt[(gt[:, 2:] > gt[:, :2]).all(axis=1)] if protocol.geometry == "input" else gt
         whole, centre = trivial_update(gt, protocol.frame, plus_one=protocol.plus_one)
         record |= {"trivial_whole": whole, "trivial_centre": centre}
-    if "pred_maps" in sample:
+    if "pred_maps" in sample and record["num_gt"] and protocol.boxes == "two_thresholds":
+        raw = class_map(sample["pred_maps"], sample["map_labels"], label)
+        boxes = two_threshold_box(
+            raw, size=(protocol.frame, protocol.frame), threshold=protocol.cut
+        )
+        if protocol.compare == "image":
+            boxes, gt = view.to_image(boxes), annotated
+        iou = box_iou(boxes, gt, plus_one=protocol.plus_one).max(axis=1, initial=0.0)
+        record |= {"box_iou": iou, "box_score": np.ones(len(boxes))}
+    elif "pred_maps" in sample:
         raw = class_map(sample["pred_maps"], sample["map_labels"], label)
         score_map, record["nan_map"] = frame_map(raw, protocol.frame, normalization, percentile)
         grey = to_grey(score_map)

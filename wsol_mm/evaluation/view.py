@@ -66,6 +66,19 @@ class View:
             moved = np.trunc(moved + np.copysign(1e-6, moved)) + 0.0
         return moved
 
+    def to_image(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 4) boxes of the frame, in the original image, cut to integers inside of it.
+
+        With ``plus_one`` they end at the last pixel at most.
+        """
+        ends = np.tile(self.size - 1 if self.protocol.plus_one else self.size, 2)
+        if self.squash:
+            moved = boxes * np.tile(self.size, 2) / self.protocol.frame
+        else:
+            moved = transform_boxes(boxes, np.linalg.inv(self.matrix))
+        # The margin undoes the rounding of the product, so that 3 does not become 2.
+        return np.trunc(moved + 1e-6).clip(0, ends)
+
     def mask(self, mask: NDArray[Any]) -> NDArray[np.bool_]:
         """(H, W) mask of the original image, in the frame, by the nearest-neighbour rule."""
         mask = mask.astype(bool)

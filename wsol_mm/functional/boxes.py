@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skimage.filters import threshold_otsu
@@ -9,7 +10,7 @@ from skimage.filters import threshold_otsu
 from wsol_mm.functional.cam import Normalization, normalize_map, to_grey, upsample_map
 from wsol_mm.functional.component_tree import component_boxes
 
-Rule = Literal["fixed", "otsu", "mean"]
+Rule = Literal["fixed", "otsu", "mean", "two_thresholds"]
 
 
 def box_iou(a: ArrayLike, b: ArrayLike, *, plus_one: bool = False) -> NDArray[np.float64]:
@@ -110,6 +111,51 @@ def mean_level(score_map: NDArray[np.float64], threshold: float = 0.0) -> int:
     return int(255 * max(cut, float(kept.mean())))
 
 
+def two_threshold_box(
+    score_map: NDArray[np.floating], *, size: tuple[int, int], threshold: float = 0.0
+) -> NDArray[np.float64]:
+    """The one box of NL-CCAM, CI-CAM and KG-CI-CAM, as their released code cuts it.
+
+    The map, its minimum subtracted, is upsampled bilinearly to the frame; values up to
+    ``threshold`` times the maximum become 0; what exceeds the mean of the result is foreground
+    (with threshold 0 the cut is the mean of the map, not its minimum). Of the 4-connected
+    components the one with the largest bounding box, not the most pixels, gives the box. Real
+    values are compared, not grey levels.
+
+    Args:
+        score_map: (h, w) raw map, any floating dtype.
+        size: (width, height) of the frame in pixels.
+        threshold: The papers' theta, in [0, 1).
+
+    Returns:
+        (1, 4) float64 x0, y0, x1, y1, exclusive end; (0, 4) for a constant map or one with a NaN.
+
+    Raises:
+        ValueError: The threshold is outside [0, 1), or the map is not a picture.
+
+    Example:
+        >>> score_map = np.array([[3.0, 0.0, 1.0], [0.0, 0.0, 1.0], [2.0, 0.0, 1.0]])
+        >>> two_threshold_box(score_map, size=(3, 3)).tolist()
+        [[2.0, 0.0, 3.0, 3.0]]
+        >>> two_threshold_box(score_map, size=(3, 3), threshold=0.5).tolist()
+        [[0.0, 0.0, 1.0, 1.0]]
+    """
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold={threshold}: expected a value in [0, 1)")
+    values = np.asarray(score_map, dtype=np.float64)
+    if values.ndim != 2 or values.size == 0:
+        raise ValueError(f"expected one map of shape (h, w), got shape {values.shape}")
+    lifted = cv2.resize(values - values.min(), tuple(size), interpolation=cv2.INTER_LINEAR)
+    kept = np.where(lifted > threshold * lifted.max(), lifted, 0.0)
+    foreground = (kept > kept.mean()).astype(np.uint8)
+    _, _, components, _ = cv2.connectedComponentsWithStats(foreground, connectivity=4)
+    components = components[1:, : cv2.CC_STAT_AREA].astype(np.float64)
+    if not len(components):
+        return np.zeros((0, 4))
+    x, y, width, height = components[(components[:, 2] * components[:, 3]).argmax()]
+    return np.array([[x, y, x + width, y + height]])
+
+
 def map_to_boxes(
     score_map: NDArray[np.floating],
     *,
@@ -130,8 +176,10 @@ def map_to_boxes(
         size: (width, height) of the frame in pixels.
         normalization: ``minmax``, ``max``, ``pas`` or ``ivr``.
         percentile: Of the methods that need one.
-        rule: ``fixed`` (a share of the maximum), ``otsu`` or ``mean`` (NL-CCAM's).
-        threshold: Of the rules ``fixed`` and ``mean``; must be 0 for ``otsu``.
+        rule: ``fixed`` (a share of the maximum), ``otsu``, ``mean`` (NL-CCAM's, on grey levels) or
+            ``two_thresholds`` (:func:`two_threshold_box`, which upsamples by itself, has no
+            normalisation and gives one box).
+        threshold: Of the rules ``fixed``, ``mean`` and ``two_thresholds``; must be 0 for ``otsu``.
         which: Only the largest component, or all of them.
 
     Returns:
@@ -151,6 +199,13 @@ def map_to_boxes(
     if which not in ("largest", "all"):
         raise ValueError(f"which={which!r}: expected 'largest' or 'all'")
     width, height = size
+    if rule == "two_thresholds":
+        if normalization != "minmax" or which != "largest":
+            raise ValueError(
+                "rule='two_thresholds' needs normalization='minmax' and which='largest', got "
+                f"{normalization!r} and {which!r}"
+            )
+        return two_threshold_box(score_map, size=size, threshold=threshold)
     normalized = normalize_map(
         upsample_map(score_map, (width, height)), normalization, percentile=percentile
     )
@@ -164,7 +219,7 @@ def map_to_boxes(
             raise ValueError(f"threshold={threshold}: rule='otsu' takes none")
         level = otsu_level(grey)
     else:
-        raise ValueError(f"rule={rule!r}: expected 'fixed', 'otsu' or 'mean'")
+        raise ValueError(f"rule={rule!r}: expected 'fixed', 'otsu', 'mean' or 'two_thresholds'")
     return component_boxes(grey, level, largest=which == "largest").astype(np.float64)
 
 

@@ -6,9 +6,9 @@ operators, which localizers do not.
 
 from importlib.util import find_spec
 
-from wsol_mm.models import backbones, heads, losses
+from wsol_mm.models import backbones, classifiers, heads, layers, losses, refiners
 
-__all__ = ["backbones", "heads", "losses"]
+__all__ = ["backbones", "classifiers", "heads", "layers", "losses", "refiners"]
 
 if find_spec("mmdet") is not None and find_spec("mmcv._ext") is not None:
     from wsol_mm.models import dense_heads, detectors, roi_heads

@@ -2,7 +2,9 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from wsol_mm.functional.cam import Normalization, normalize_map, upsample_map
 
 GROUND_TRUTH = (40, 200, 40)
 PREDICTION = (40, 40, 230)
@@ -25,6 +27,34 @@ def overlay_map(
     resized = cv2.resize(np.asarray(score_map, np.float32), (width, height))
     heat = cv2.applyColorMap((resized.clip(0, 1) * 255).astype(np.uint8), cv2.COLORMAP_JET)
     return cv2.addWeighted(heat, alpha, image, 1 - alpha, 0)
+
+
+def overlay_in_frame(
+    image: NDArray[np.uint8],
+    score_map: NDArray[np.float64],
+    img_shape: tuple[int, int],
+    matrix: ArrayLike,
+    normalization: Normalization = "minmax",
+    percentile: float | None = None,
+) -> NDArray[np.uint8]:
+    """Blend a network's raw map over the original image, where its input was taken from.
+
+    Args:
+        image: (H, W, 3) uint8, BGR, the original.
+        score_map: (h, w), raw, covering the network's input.
+        img_shape: (height, width) of that input.
+        matrix: (3, 3) ``homography_matrix``, original to input frame.
+        normalization: See :func:`wsol_mm.functional.cam.normalize_map`.
+        percentile: The same.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+    """
+    map01 = normalize_map(
+        upsample_map(score_map, img_shape[::-1]), normalization, percentile=percentile
+    )
+    inverse = np.linalg.inv(np.asarray(matrix, float))
+    return overlay_map(image, cv2.warpPerspective(map01, inverse, image.shape[1::-1]))
 
 
 def draw_boxes(

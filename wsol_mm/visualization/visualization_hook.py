@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
-import cv2
 import mmcv
 import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from wsol_mm.functional.boxes import map_to_boxes
-from wsol_mm.functional.cam import normalize_map, upsample_map
 from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.registry import HOOKS
-from wsol_mm.visualization.drawing import GROUND_TRUTH, PREDICTION, draw_boxes, overlay_map
+from wsol_mm.visualization.drawing import (
+    GROUND_TRUTH,
+    PREDICTION,
+    draw_boxes,
+    overlay_in_frame,
+)
 
 
 @HOOKS.register_module()
@@ -68,17 +71,14 @@ class WSOLVisualizationHook(Hook):
             )
             boxes = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape)
             scores = None
-            normalized = normalize_map(
-                upsample_map(score_map, (width, height)),
+            image = overlay_in_frame(
+                image,
+                score_map,
+                sample.img_shape,
+                sample.homography_matrix,
                 self.normalization,
-                percentile=self.percentile,
+                self.percentile,
             )
-            original = cv2.warpPerspective(
-                normalized,
-                np.linalg.inv(np.asarray(sample.homography_matrix, float)),
-                image.shape[1::-1],
-            )
-            image = overlay_map(image, original)
         else:
             instances = sample.pred_instances
             keep = instances.scores >= self.score_thr

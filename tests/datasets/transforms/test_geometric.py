@@ -10,6 +10,7 @@ from mmcv.transforms import Resize as UntrackedResize
 from wsol_mm.datasets.transforms import (
     CenterCrop,
     PackWSOLInputs,
+    Pad,
     RandomCrop,
     RandomFlip,
     Resize,
@@ -48,6 +49,7 @@ def white_box(image):
         [RandomFlip(prob=1.0, direction="vertical"), Resize(scale=(64, 96))],
         [RandomFlip(prob=1.0, direction="diagonal"), RandomCrop((100, 80))],
         [Resize(scale=(180, 180), keep_ratio=True), CenterCrop((160, 120))],
+        [Resize(scale=(9999, 100), keep_ratio=True), Pad(size_divisor=16)],
     ],
     ids=repr,
 )

@@ -16,6 +16,11 @@ def count(module):
     [
         (lambda: VGGGAP(), 224, (1024, 14, 14)),
         (lambda: VGGGAP(out_stride=8, out_channels=512), 224, (512, 28, 28)),
+        (lambda: VGGGAP(out_channels=None), 224, (512, 14, 14)),
+        (lambda: VGGGAP(pools="acol", out_channels=None), 224, (512, 14, 14)),
+        (lambda: VGGGAP(out_stride=8, pools="acol"), 224, (1024, 28, 28)),
+        (lambda: VGGGAP(pools="spg"), 224, (1024, 14, 14)),
+        (lambda: VGGGAP(out_stride=8, pools="spg"), 224, (1024, 28, 28)),
         (lambda: InceptionV3Maps(), 299, (768, 17, 17)),
         (lambda: InceptionV3Maps("dense"), 224, (768, 28, 28)),
     ],
@@ -82,6 +87,38 @@ def test_vgg_equals_mmpretrains_trunk_and_drops_the_last_poolings():
         torch.testing.assert_close(ours(image)[0], ours.conv6(theirs(image)[0]))
 
 
+@pytest.mark.parametrize("out_stride", [8, 16])
+def test_acols_poolings_are_padded_3x3_and_end_without_stride(out_stride):
+    torch.manual_seed(0)
+    plain, acol = VGG(depth=16), VGGGAP(out_stride, out_channels=None, pools="acol")
+    acol.load_state_dict(plain.state_dict(), strict=True)
+    x = image = torch.randn(1, 3, 32, 32)
+    strides = iter([2, 2, 2, 2 if out_stride == 16 else 1, 1])
+    with torch.no_grad():
+        for layer in plain.features:
+            if isinstance(layer, torch.nn.MaxPool2d):
+                x = torch.nn.functional.max_pool2d(x, 3, next(strides), padding=1)
+            else:
+                x = layer(x)
+        x = torch.nn.functional.avg_pool2d(x, 3, stride=1, padding=1)
+        torch.testing.assert_close(acol(image)[0], x)
+
+
+def test_spgs_fourth_pooling_alone_is_padded_3x3():
+    def poolings(backbone):
+        return [
+            (i, layer.kernel_size, layer.stride, layer.padding)
+            for i, layer in enumerate(backbone.features)
+            if isinstance(layer, torch.nn.MaxPool2d)
+        ]
+
+    with torch.device("meta"):
+        plain = [(i, 2, 2, 0) for i in (2, 5, 9)]
+        assert poolings(VGGGAP(pools="spg")) == [*plain, (13, 3, 2, 1)]
+        # without the fourth there is nothing to change
+        assert poolings(VGGGAP(8, pools="spg")) == poolings(VGGGAP(8)) == plain
+
+
 def test_original_inception_equals_mmpretrains_up_to_the_cut():
     torch.manual_seed(0)
     theirs = InceptionV3(num_classes=2)
@@ -118,8 +155,41 @@ def test_vgg_modes_chain_and_no_class_number_is_claimed():
 
 
 @pytest.mark.parametrize(
-    "build", [lambda: VGGGAP(out_stride=32), lambda: InceptionV3Maps("padded")]
+    "build",
+    [
+        lambda: VGGGAP(out_stride=32),
+        lambda: VGGGAP(pools="3x3"),
+        lambda: InceptionV3Maps("padded"),
+    ],
 )
 def test_unknown_layouts_are_refused(build):
     with pytest.raises(ValueError, match="must be"):
         build()
+
+
+def test_causal_vgg_is_leaky_throughout_and_can_have_two_more_convolutions():
+    torch.manual_seed(0)
+    bare = VGGGAP(out_channels=None, negative_slope=0.2)
+    long = VGGGAP(out_channels=(6, 5), negative_slope=0.2)
+    assert sum(isinstance(m, torch.nn.LeakyReLU) for m in bare.modules()) == 13
+    assert not any(isinstance(m, torch.nn.ReLU) for m in long.modules())
+    long.load_state_dict(bare.state_dict(), strict=False)
+    image = torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        (trunk,) = bare(image)
+        assert trunk.shape == (1, 512, 2, 2)
+        assert (trunk < 0).any()
+        expected = trunk
+        for unit in long.conv6:
+            expected = torch.nn.functional.leaky_relu(unit.conv(expected), 0.2)
+        torch.testing.assert_close(long(image)[0], expected)
+    names = {name for name in long.state_dict() if not name.startswith("features.")}
+    assert names == {f"conv6.{i}.conv.{kind}" for i in (0, 1) for kind in ("weight", "bias")}
+
+
+def test_poolings_stand_where_the_causal_configs_insert_their_blocks():
+    with torch.device("meta"):
+        layers = VGGGAP(out_channels=None, negative_slope=0.2).features
+    pools = [i for i, layer in enumerate(layers) if isinstance(layer, torch.nn.MaxPool2d)]
+    assert pools == [2, 5, 9, 13]
+    assert len(layers) == 17

@@ -1,7 +1,17 @@
 """Transforms that keep the geometry needed to evaluate localization."""
 
 from wsol_mm.datasets.transforms.formatting import PackWSOLInputs
-from wsol_mm.datasets.transforms.geometric import CenterCrop, RandomCrop, RandomFlip, Resize
+from wsol_mm.datasets.transforms.geometric import CenterCrop, Pad, RandomCrop, RandomFlip, Resize
+from wsol_mm.datasets.transforms.hide_and_seek import HideAndSeek
 from wsol_mm.datasets.transforms.loading import LoadMasks
 
-__all__ = ["CenterCrop", "LoadMasks", "PackWSOLInputs", "RandomCrop", "RandomFlip", "Resize"]
+__all__ = [
+    "CenterCrop",
+    "HideAndSeek",
+    "LoadMasks",
+    "PackWSOLInputs",
+    "Pad",
+    "RandomCrop",
+    "RandomFlip",
+    "Resize",
+]

@@ -9,6 +9,7 @@ earlier is refused rather than left with boxes of another frame.
 import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmcv.transforms import Pad as _Pad
 from mmcv.transforms import RandomFlip as _RandomFlip
 from mmcv.transforms import Resize as _Resize
 from mmcv.transforms.utils import cache_randomness
@@ -69,6 +70,23 @@ class RandomFlip(_RandomFlip):
             if results["flip_direction"] in ("vertical", "diagonal"):
                 matrix[1] = (0, -1, height)
         compose(results, matrix, self)
+        return results
+
+
+@TRANSFORMS.register_module()
+class Pad(_Pad):
+    """``mmcv.Pad`` that records itself: it adds rows below and columns on the right.
+
+    The input frame grows, no coordinate moves.
+
+    Args:
+        size, size_divisor, pad_val, ...: as in ``mmcv.transforms.Pad``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Pad ``results['img']``."""
+        results = super().transform(results)
+        compose(results, np.eye(3), self)
         return results
 
 

@@ -1,0 +1,7 @@
+# CutMix with Inception V3 on OpenImages30k.
+# Default, not searched: the settings of inception_v3_cub.py at CAM's learning rate for this data set.
+_base_ = "../cam/inception_v3_openimages30k.py"
+
+data_preprocessor = dict(
+    batch_augments=dict(augments=dict(type="mmpretrain.CutMix", alpha=0.04), probs=0.3)
+)

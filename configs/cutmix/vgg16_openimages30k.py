@@ -1,0 +1,7 @@
+# CutMix with VGG-16 on OpenImages30k.
+# Default, not searched: the settings of vgg16_cub.py at CAM's learning rate for this data set.
+_base_ = "../cam/vgg16_openimages30k.py"
+
+data_preprocessor = dict(
+    batch_augments=dict(augments=dict(type="mmpretrain.CutMix", alpha=0.85), probs=0.79)
+)

@@ -1,0 +1,199 @@
+"""Hide-and-Seek, ADL and CutMix configs: what they change about CAM, and nothing else."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from mmcv.transforms import Compose
+from mmengine.registry import MODELS, DefaultScope
+from mmpretrain.structures import DataSample
+from torch.nn.functional import cross_entropy
+
+from wsol_mm.models.layers import ADL
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+METHODS = ("has", "adl", "cutmix")
+NETWORKS = ("vgg16", "resnet50", "inception_v3")
+NAMES = [f"{net}_{data}" for net in NETWORKS for data in ("cub", "ilsvrc", "openimages30k")]
+NAMES.append("resnet18_toy")
+
+# lr on CUB and the two settings of the method: (grid, rate), (rate, threshold), (beta, probability)
+VALUES = {
+    ("has", "vgg16"): (3.42891848e-3, 65, 0.47),
+    ("has", "resnet50"): (3.61996526e-3, 120, 0.66),
+    ("has", "inception_v3"): (1.400558066e-2, 170, 0.26),
+    ("adl", "vgg16"): (2.430601e-5, 0.33, 0.72),
+    ("adl", "resnet50"): (1.253438325e-2, 0.24, 0.76),
+    ("adl", "inception_v3"): (3.8655054e-4, 0.69, 0.86),
+    ("cutmix", "vgg16"): (3.220934e-5, 0.85, 0.79),
+    ("cutmix", "resnet50"): (3.333722e-4, 1.35, 0.24),
+    ("cutmix", "inception_v3"): (2.25171726e-3, 0.04, 0.30),
+}
+# the benchmark's places, as shapes (channels, side) behind them for 224 px images
+PLACES = {
+    "vgg16": {
+        "backbone.features.9": (256, 28),
+        "backbone.features.12": (512, 28),
+        "backbone.features.16": (512, 14),
+    },
+    "resnet50": {
+        "backbone.layer3.0": (1024, 28),
+        "backbone.layer4.0": (2048, 28),
+        "backbone.layer4.2": (2048, 28),
+    },
+    "inception_v3": {
+        "backbone.Mixed_5d": (288, 28),
+        "backbone.Mixed_6e": (768, 28),
+        "head.hidden.3": (1024, 28),
+    },
+}
+
+
+def build(cfg, device):
+    with device, DefaultScope.overwrite_default_scope("mmpretrain"):
+        return MODELS.build(cfg.model)
+
+
+def settings(cfg, method):
+    """The two numbers of the method, from where the config has them."""
+    if method == "has":
+        (step,) = [s for s in cfg.train_dataloader.dataset.pipeline if "HideAndSeek" in s.type]
+        return step.grid_size, step.drop_rate
+    if method == "adl":
+        (pair,) = {(entry.layer.drop_rate, entry.layer.threshold) for entry in cfg.model.layers}
+        return pair
+    augments = cfg.data_preprocessor.batch_augments
+    return augments.augments.alpha, augments.probs
+
+
+def without(cfg, method):
+    """The config as a plain dict, with the method's own keys taken out."""
+    content = cfg.to_dict()
+    content["optim_wrapper"]["optimizer"].pop("lr")
+    if method == "has":
+        content.pop("train_pipeline")
+        content["train_dataloader"]["dataset"].pop("pipeline")
+    elif method == "adl":
+        for key in ("type", "layers"):
+            content["model"].pop(key, None)
+        content["model"]["head"].pop("dropout", None)
+    else:
+        content["data_preprocessor"].pop("batch_augments", None)
+    return content
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("method", METHODS)
+def test_differs_from_cam_by_the_method_alone(method, name, load_config):
+    cfg, cam = load_config(f"{method}/{name}.py"), load_config(f"cam/{name}.py")
+    assert without(cfg, method) == without(cam, method)
+    network = name.rsplit("_", 1)[0]
+    lr = cfg.optim_wrapper.optimizer.lr
+    if network == "resnet18":
+        expected = {"has": (16, 0.5), "adl": (0.75, 0.9), "cutmix": (1.0, 0.5)}[method]
+        assert settings(cfg, method) == expected
+    else:
+        rate, *expected = VALUES[method, network]
+        assert settings(cfg, method) == tuple(expected)
+        cam_lr = cam.optim_wrapper.optimizer.lr
+        assert lr == (rate if name.endswith("cub") else cam_lr)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_are_hidden_last_and_become_zeros(name, load_config):
+    cfg = load_config(f"has/{name}.py")
+    steps = [dict(step) for step in cfg.train_dataloader.dataset.pipeline]
+    kinds = [step["type"].split(".")[-1] for step in steps]
+    assert kinds[-2:] == ["HideAndSeek", "PackWSOLInputs"]
+    plain = [dict(s) for s in load_config(f"cam/{name}.py").train_dataloader.dataset.pipeline]
+    assert steps[:-2] + steps[-1:] == plain
+    for part in ("val", "test"):
+        assert "HideAndSeek" not in str(cfg[f"{part}_dataloader"].dataset.pipeline)
+    steps[-2]["drop_rate"] = 1.0
+    image = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    packed = Compose(steps[-2:])(
+        {"img": image, "ori_shape": (40, 40), "img_path": "a", "gt_label": 0}
+    )
+    preprocessor = MODELS.build(
+        dict(type="mmpretrain.ClsDataPreprocessor", **cfg.data_preprocessor)
+    )
+    inputs = {"inputs": packed["inputs"][None], "data_samples": [packed["data_samples"]]}
+    assert not preprocessor(inputs)["inputs"].any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("method", METHODS)
+def test_metafile_states_parameters_and_epochs(method, name, load_config, meta_device):
+    content = yaml.safe_load((CONFIGS / method / "metafile.yml").read_text())["Models"]
+    stems = {Path(entry["Config"]).stem for entry in content}
+    assert stems == set(NAMES) == {path.stem for path in (CONFIGS / method).glob("*.py")}
+    (entry,) = [entry for entry in content if Path(entry["Config"]).stem == name]
+    assert entry["Name"] == f"{method}_{name}"
+    cfg = load_config(f"{method}/{name}.py")
+    model = build(cfg, meta_device)
+    cam = build(load_config(f"cam/{name}.py"), meta_device)
+    size = sum(parameter.numel() for parameter in model.parameters())
+    assert size == sum(parameter.numel() for parameter in cam.parameters())
+    assert {key: value.shape for key, value in model.state_dict().items()} == {
+        key: value.shape for key, value in cam.state_dict().items()
+    }
+    assert entry["Metadata"]["Parameters"] == size
+    assert entry["Metadata"]["Epochs"] == cfg.train_cfg.max_epochs
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_places_of_the_dropout(network, load_config, meta_device, monkeypatch):
+    cfg = load_config(f"adl/{network}_cub.py")
+    assert [entry.after for entry in cfg.model.layers] == list(PLACES[network])
+    model = build(cfg, meta_device)
+    shapes = []
+    monkeypatch.setattr(ADL, "forward", lambda _, x: shapes.append(tuple(x.shape[1:3])) or x)
+    model.head(model.extract_feat(torch.zeros(2, 3, 224, 224, device=meta_device)))
+    assert shapes == list(PLACES[network].values())
+
+
+def test_head_dropout_is_off_with_adl_only(load_config):
+    for data in ("cub", "ilsvrc", "openimages30k"):
+        rates = {
+            method: load_config(f"{method}/inception_v3_{data}.py").model.head.dropout
+            for method in METHODS
+        }
+        assert rates == {"has": 0.5, "adl": 0.0, "cutmix": 0.5}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mixed_labels_are_the_exact_pasted_area(name, load_config):
+    """And the loss is the mixture of the two labels' losses."""
+    cfg = load_config(f"cutmix/{name}.py")
+    classes = cfg.model.head.num_classes
+    assert cfg.data_preprocessor.num_classes == classes
+    keys = {**cfg.data_preprocessor, "mean": None, "std": None, "to_rgb": False}
+    preprocessor = MODELS.build(dict(type="mmpretrain.ClsDataPreprocessor", **keys))
+    head = MODELS.build(
+        dict(type="wsol_mm.CAMHead", num_classes=classes, in_channels=2, cal_acc=False)
+    )
+    np.random.seed(0)
+    torch.manual_seed(0)
+    inputs = torch.arange(4.0)[:, None, None, None].expand(4, 1, 31, 45)
+    mixed = 0
+    for _ in range(40):
+        samples = [DataSample().set_gt_label(label) for label in range(4)]
+        data = {"inputs": inputs.clone(), "data_samples": samples}
+        out = preprocessor(data, training=True)
+        feats = (torch.randn(4, 2, 3, 3),)
+        expected = []
+        for i, image in enumerate(out["inputs"]):
+            shares = torch.tensor([(image == j).float().mean() for j in range(4)])
+            score = out["data_samples"][i].gt_score
+            torch.testing.assert_close(score[:4], shares)
+            assert score[4:].sum() == 0
+            mixed += shares.max() < 1
+            logits = head(feats)[i].expand(4, -1)
+            expected.append(shares * cross_entropy(logits, torch.arange(4), reduction="none"))
+        loss = head.loss(feats, out["data_samples"])["loss"]
+        torch.testing.assert_close(loss, torch.stack(expected).sum(1).mean())
+        plain = preprocessor({"inputs": inputs.clone(), "data_samples": samples}, training=False)
+        assert torch.equal(plain["inputs"], inputs)
+    assert mixed

@@ -1,0 +1,6 @@
+"""Classifiers that train with more than one pass, or look into the middle of a network."""
+
+from wsol_mm.models.classifiers.grad_cam_classifier import GradCAMClassifier
+from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
+
+__all__ = ["GradCAMClassifier", "WSOLClassifier"]

@@ -1,0 +1,99 @@
+"""ACoL: a second classifier that learns from what the first one does not look at."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from wsol_mm.functional.adversarial_erasing import erase_salient, merge_maps, minmax_maps
+from wsol_mm.models.heads.cam_head import CAMHead, target_labels
+from wsol_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class ACoLHead(CAMHead):
+    """Adversarial complementary learning (Zhang et al., CVPR 2018), as the benchmark has it.
+
+    Head A is a :class:`CAMHead`; its map of the image's class, normalised and without gradient,
+    erases the features that head B, its equal, sees. Scores are A's, maps the larger of both.
+
+    At test the map of class ``k`` erases with A's own map of ``k``. The benchmark draws one map, of
+    the true class; erasing with it for other classes too would tell their maps the ground truth.
+
+    Args:
+        num_classes: Classes K.
+        in_channels: Channels of the last feature map.
+        threshold: Features are erased where A's normalised map reaches it; in (0, 1].
+        hidden_channels: As in :class:`CAMHead`, for A and B each.
+        map_bias: As in :class:`CAMHead`.
+        second_loss_weight: Factor of B's classification loss. With 0 there is no head B, and this
+            is :class:`CAMHead`.
+        **kwargs: Of :class:`CAMHead`.
+
+    Raises:
+        ValueError: The threshold is out of range, or ``map_kind`` is not ``cam``.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        threshold: float = 0.7,
+        *,
+        hidden_channels: Sequence[int] = (1024, 1024),
+        map_bias: bool = True,
+        second_loss_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        if not 0 < threshold <= 1:
+            raise ValueError(f"ACoLHead: threshold must lie in (0, 1], got {threshold}")
+        if kwargs.get("map_kind", "cam") != "cam":
+            raise ValueError(
+                "ACoLHead: localizes from class maps alone, leave map_kind at 'cam', got "
+                f"{kwargs['map_kind']!r}"
+            )
+        kwargs |= {"hidden_channels": hidden_channels, "map_bias": map_bias}
+        super().__init__(num_classes, in_channels, **kwargs)
+        self.threshold = threshold
+        self.second_loss_weight = second_loss_weight
+        self.second = CAMHead(num_classes, in_channels, **kwargs) if second_loss_weight else None
+
+    def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """The map (B, C, h, w) that both heads read, before their hidden convolutions."""
+        return self._last_map(feats)
+
+    def class_scores(self, features: Tensor) -> Tensor:
+        """Head A's logits (B, K)."""
+        return super().class_scores(self.hidden(features))
+
+    def localization_maps(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Elementwise maximum of both heads' normalised maps; see :class:`CAMHead` for the shapes.
+
+        One pass of head B for each of the k columns of ``labels``.
+        """
+        first = super().localization_maps(self.hidden(features), labels)
+        if self.second is None:
+            return first
+        second = []
+        for label, map01 in zip(labels.T, minmax_maps(first).unbind(dim=1), strict=True):
+            rest = self.second.hidden(erase_salient(features, map01[:, None], self.threshold))
+            second.append(self.second.localization_maps(rest, label[:, None]))
+        return merge_maps(first, torch.cat(second, dim=1))
+
+    def loss(
+        self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs: Any
+    ) -> dict[str, Tensor]:
+        """``loss`` of head A and, from the features that it leaves, ``loss_second`` of head B."""
+        features = self.pre_logits(feats)
+        seen = self.hidden(features)
+        losses = self._get_loss(super().class_scores(seen), data_samples, **kwargs)
+        if self.second is None:
+            return losses
+        with torch.no_grad():
+            label = target_labels(data_samples, features.device)[:, None]
+            map01 = minmax_maps(super().localization_maps(seen, label))
+        rest = (erase_salient(features, map01, self.threshold),)
+        erased = self.second.loss(rest, data_samples, **kwargs)["loss"]
+        return {**losses, "loss_second": self.second_loss_weight * erased}
