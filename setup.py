@@ -50,5 +50,6 @@ setup(
         "openmmlab": requirements("openmmlab"),
         "dev": requirements("dev"),
         "optional": requirements("optional"),
+        "crf": requirements("crf"),  # builds from source, needs a C++ compiler
     },
 )

@@ -12,22 +12,38 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
+from torch.profiler import ProfilerActivity, profile
 
+from wsol_mm.apis.refinement import prepare_worker
 from wsol_mm.apis.report import machine, write_block
+from wsol_mm.functional.aggregation_net import LAYERS
+from wsol_mm.functional.arm import (
+    NEIGHBOURHOODS,
+    ARMSettings,
+    affinity,
+    neighbour_offsets,
+    refine_maps,
+)
 from wsol_mm.functional.lanczos import lanczos
+from wsol_mm.functional.sgrm import SGRMSettings, repredict
 from wsol_mm.functional.tokencut import dense_eigenvector, second_eigenvectors, token_graphs
+from wsol_mm.testing.plain_sgrm import plain_repredict, vote_by_loop, vote_by_scatter
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
@@ -168,9 +184,183 @@ def ncut(side: int, quick: bool) -> Row:
     )
 
 
+def scene(side: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """A textured ellipse on a textured ground, and a 14 x 14 map of its upper left part."""
+    y, x = np.mgrid[:side, :side] / side
+    centre, radii = rng.uniform(0.4, 0.6, 2), rng.uniform(0.2, 0.35, 2)
+    inside = ((y - centre[0]) / radii[0]) ** 2 + ((x - centre[1]) / radii[1]) ** 2 < 1
+    colours = rng.uniform(40, 215, (2, 3))
+    grain = cv2.GaussianBlur(rng.normal(size=(side, side, 3)), (0, 0), 2) * 60
+    image = (colours[inside.astype(int)] + grain).clip(0, 255).astype(np.uint8)
+    ys, xs = np.mgrid[:14, :14] / 14
+    part = centre - 0.4 * radii
+    score_map = np.exp(-(((ys - part[0]) / radii[0]) ** 2) - ((xs - part[1]) / radii[1]) ** 2)
+    return score_map.astype(np.float32), image
+
+
+def unfold_arm(
+    score_map: NDArray[np.float32], image: NDArray[np.uint8], settings: ARMSettings
+) -> NDArray[np.float32]:
+    """ARM by torch's ``unfold`` in every iteration, the weights computed once."""
+    distances = NEIGHBOURHOODS[settings.neighbours]
+    size = image.shape[:2]
+
+    def around(maps: torch.Tensor) -> torch.Tensor:
+        found = []
+        for step in distances:
+            padded = F.pad(maps, (step,) * 4, mode="replicate")
+            patches = F.unfold(padded, 3, dilation=step).view(maps.shape[1], 9, *size)
+            found.append(torch.cat([patches[:, :4], patches[:, 5:]], dim=1))
+        return torch.cat(found, dim=1)
+
+    colours = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    neighbours = around(colours)
+    spread = neighbours.std(dim=1, keepdim=True) + 1e-8
+    distance = (neighbours - colours[0][:, None]) / spread / settings.color_scale
+    weights = (-distance.square().mean(dim=0)).softmax(dim=0)
+    lengths = torch.from_numpy(np.linalg.norm(neighbour_offsets(settings.neighbours), axis=1))
+    near = (-((lengths / (lengths.std() + 1e-8) / settings.color_scale) ** 2)).softmax(dim=0)
+    weights = weights + settings.position_weight * near.float()[:, None, None]
+    values = F.interpolate(torch.from_numpy(score_map)[None, None], size=size, mode="bilinear")
+    values = (values - values.min()) / (values.max() - values.min()) - 0.5
+    for _ in range(settings.iterations):
+        update = (weights * around(values)[0]).sum(dim=0)
+        values = settings.center_weight * values + (1 - settings.center_weight) * update
+    values = (values - values.min()) / (values.max() - values.min())
+    return values[0, 0].numpy()
+
+
+def arm(quick: bool) -> Row:
+    """ARM with 48 neighbours and 50 iterations, one thread."""
+    side = 64 if quick else 224
+    settings = ARMSettings()
+    score_map, image = scene(side, np.random.default_rng(0))
+    ours = refine_maps(score_map[None], image, settings)[0]
+    worst = float(np.abs(ours - unfold_arm(score_map, image, settings)).max())
+    weights = affinity(image, settings).ravel()
+    times = in_turn(
+        {
+            "unfold": lambda: unfold_arm(score_map, image, settings),
+            "ours": lambda: refine_maps(score_map[None], image, settings),
+            "six": lambda: refine_maps(np.repeat(score_map[None], 6, axis=0), image, settings),
+            "floor": lambda: [weights @ weights for _ in range(settings.iterations)],
+        },
+        rounds=1 if quick else 7,
+    )
+    work = weights.size * settings.iterations
+    return Row(
+        what=f"ARM, {side} px, {settings.neighbours} neighbours, {settings.iterations} iterations, "
+        "one thread",
+        baseline="`F.unfold` in each iteration",
+        baseline_ms=times["unfold"],
+        ours_ms=times["ours"],
+        least=3,
+        same=worst < 1e-3,
+        agreement=f"difference at most {worst:.0e}; six maps of an image {times['six']:.1f} ms",
+        floor=f"weights read once in each iteration, {work / 1e6:.0f} M multiply-adds, "
+        f"{4 * work / 1e6:.0f} MB",
+        floor_ms=times["floor"],
+        memory=weights.nbytes / 1e6,
+    )
+
+
+def sgrm(train_scale: float, quick: bool) -> Row:
+    """SGRM: a loop over images with all cores, against a single-threaded process per core."""
+    side, count, steps = (48, 2, 3) if quick else (224, 4, 20)
+    cores = os.cpu_count() or 1
+    rng = np.random.default_rng(0)
+    pairs = [scene(side, rng) for _ in range(count)]
+    # Equal work on both sides: no image stops early.
+    fixed = SGRMSettings(tolerance=0.0, max_iterations=steps, train_scale=train_scale)
+    rule = SGRMSettings(train_scale=train_scale)
+
+    def loop(vote: Callable) -> list[NDArray[np.bool_]]:
+        torch.set_num_threads(cores)
+        try:
+            return [plain_repredict(*pair, fixed, vote)[0] for pair in pairs]
+        finally:
+            torch.set_num_threads(1)
+
+    # As in tools/refine_maps.py; the workers live on, so their start is not timed.
+    with get_context("forkserver").Pool(cores, initializer=prepare_worker) as pool:
+        ours = pool.starmap(repredict, [(*pair, fixed) for pair in pairs], chunksize=1)
+        agreed = []
+        for mine, plain in zip(ours, loop(vote_by_loop), strict=True):
+            if train_scale < 1:
+                agreed.append((mine.mask & plain).sum() / max(1, (mine.mask | plain).sum()))
+            else:
+                agreed.append((mine.mask == plain).mean())
+        times = in_turn(
+            {
+                "loop": lambda: loop(vote_by_loop),
+                "scatter": lambda: loop(vote_by_scatter),
+                "ours": lambda: pool.starmap(
+                    repredict, [(*pair, fixed) for pair in pairs], chunksize=1
+                ),
+            },
+            rounds=1 if quick else 3,
+            clock=time.perf_counter,
+        )
+        start = time.perf_counter()
+        chained = pool.starmap(chain, [(*pair, rule) for pair in pairs], chunksize=1)
+        rate = count / (time.perf_counter() - start)
+    size = max(2, round(side * train_scale)) ** 2
+    passes = [outputs * inputs * kernel**2 for inputs, outputs, kernel in LAYERS]
+    # Forward, then gradients of weights and of all inputs but the image.
+    work = size * (steps * sum(passes) + (steps - 1) * (2 * sum(passes) - passes[0]))
+    square = torch.rand(768, 768)
+    product = in_turn({"mm": lambda: square @ square}, rounds=3 if quick else 21)["mm"]
+    exact = train_scale == 1
+    return Row(
+        what=f"SGRM, {side} px, {steps} iterations"
+        + ("" if exact else f", trained at {train_scale:g} of the side")
+        + f", {cores} cores",
+        baseline="loop over images and superpixels, full size",
+        baseline_ms=times["loop"] / count,
+        ours_ms=times["ours"] / count,
+        least=1.3 if exact else 4,
+        same=bool(min(agreed) > (0.98 if exact else 0.5)),
+        agreement=(
+            f"{100 * min(agreed):.2f} % of pixels equal"
+            if exact
+            else f"an approximation, IoU of the masks at least {min(agreed):.2f}"
+        )
+        + f"; the loop with the scatter vote {times['scatter'] / count:.0f} ms; ARM and SGRM to "
+        f"the end, {rate:.2f} images/s",
+        floor=f"{work / 1e9:.1f} G multiply-adds at the rate of matrix products",
+        floor_ms=work / 768**3 * product / cores,
+        memory=peak_memory(lambda: repredict(*pairs[0], replace(fixed, max_iterations=2))) / 1e6,
+        facts={
+            "over_scatter": round(times["scatter"] / times["ours"], 2),
+            "chain_images_per_second": round(rate, 2),
+            "chain_iterations": float(np.median(chained)),
+        },
+    )
+
+
+def chain(score_map: NDArray[np.float32], image: NDArray[np.uint8], settings: SGRMSettings) -> int:
+    """ARM, then SGRM until it stops; its iterations."""
+    return repredict(refine_maps(score_map[None], image)[0], image, settings).iterations
+
+
+def peak_memory(call: Callable[[], object]) -> int:
+    """Most bytes that torch's allocator gave out at once during a call."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
+        call()
+    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    total = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        total += event.nbytes()
+        peak = max(peak, total)
+    return peak
+
+
 PARTS: dict[str, Callable[[bool], Row]] = {
     "ncut196": partial(ncut, 14),
     "ncut900": partial(ncut, 30),
+    "arm": arm,
+    "sgrm_exact": partial(sgrm, 1.0),
+    "sgrm_fast": partial(sgrm, 0.5),
 }
 
 

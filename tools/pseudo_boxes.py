@@ -12,15 +12,19 @@ kill and it continues.
 import argparse
 import shutil
 from pathlib import Path
-from typing import Any
 
-from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
 from wsol_mm.apis.command import add_run_options, build_runner, load_config, one_line_errors
-from wsol_mm.apis.pseudo_boxes import coco_json, file_sha256, make_boxes, write_json
+from wsol_mm.apis.pseudo_boxes import (
+    coco_json,
+    file_sha256,
+    make_boxes,
+    unlabelled_dataset,
+    write_json,
+)
 from wsol_mm.evaluation.results import transfer_threshold
 
 
@@ -66,19 +70,6 @@ def check_args(args: argparse.Namespace) -> None:
             raise ValueError(
                 f"--threshold {args.threshold}: expected val, otsu, mean or a number in [0, 1)"
             ) from None
-
-
-def unlabelled_dataset(cfg: Config, split: str) -> dict[str, Any]:
-    """Config of a split's data set with the test pipeline, and with its true boxes unread."""
-    dataset = cfg[f"{split}_dataloader"].dataset.to_dict()
-    for key in ("pseudo_boxes", "filter_cfg"):
-        dataset.pop(key, None)
-    pipeline = [
-        step
-        for step in cfg.test_dataloader.dataset.to_dict()["pipeline"]
-        if step["type"].split(".")[-1] not in ("LoadAnnotations", "LoadMasks")
-    ]
-    return {**dataset, "pipeline": pipeline, "supervision": "image", "test_mode": False}
 
 
 def choose_rule(args: argparse.Namespace, runner: Runner) -> tuple[dict, dict]:

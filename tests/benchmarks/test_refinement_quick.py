@@ -37,6 +37,15 @@ def test_quick_run_of_one_part_prints_json_and_replaces_its_block(tmp_path):
     assert "numba" in text
 
 
+def test_quick_run_of_arm_and_sgrm_agrees_with_the_straightforward_forms():
+    done = run("--quick", "--only", "arm", "sgrm_exact", "sgrm_fast")
+    assert done.returncode == 0, done.stderr
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert line["identical"] is True
+    assert line["arm"] > 1
+    assert line["sgrm_exact_chain_images_per_second"] > 0
+
+
 def test_an_unknown_part_is_refused():
     done = run("--quick", "--only", "ncut")
     assert done.returncode == 2

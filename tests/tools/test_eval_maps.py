@@ -129,6 +129,22 @@ def test_equals_the_slow_sweep(exit_code, tool, split, capsys):
     assert len(load_records(folder / "records.npz")[0]) == 5
 
 
+def test_gt_known_at_the_ious_asked_for(exit_code, tool, split):
+    folder, images, maps = split
+    out = folder / "result.json"
+    arguments = ["--maps", folder / "maps", "--metadata", folder / "lists", "--out", out]
+    arguments += ["--threshold", "0.4", "--iou-thrs", "0.2", "0.9", "--bootstrap", "0"]
+    assert exit_code(tool.main, [*arguments, "--processes", "1"]) == 0
+    got = json.loads(out.read_text())
+    for key, iou_thr in (("gt_known", 0.5), ("gt_known_iou20", 0.2), ("gt_known_iou90", 0.9)):
+        right = [
+            slow_best_ious(maps[name], size, boxes, 0.4, True) >= iou_thr
+            for name, (_, size, boxes) in images.items()
+        ]
+        assert got[key] == 100 * np.mean(right)
+    assert "gt_known_iou70" not in got
+
+
 def test_raw_maps_are_upsampled_and_said_to_be(exit_code, tool, tmp_path):
     rng = np.random.default_rng(0)
     images = {f"{k}.jpg": (0, (300, 200), [(30, 40, 200, 150)]) for k in range(3)}

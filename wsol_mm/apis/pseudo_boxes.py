@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier, get_dist_info
 from torch.utils.data import DataLoader, Dataset, Subset
@@ -31,6 +32,19 @@ def file_sha256(path: str | Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def unlabelled_dataset(cfg: Config, split: str) -> dict[str, Any]:
+    """Config of a split's data set with the test pipeline, and with its true boxes unread."""
+    dataset = cfg[f"{split}_dataloader"].dataset.to_dict()
+    for key in ("pseudo_boxes", "filter_cfg"):
+        dataset.pop(key, None)
+    pipeline = [
+        step
+        for step in cfg.test_dataloader.dataset.to_dict()["pipeline"]
+        if step["type"].split(".")[-1] not in ("LoadAnnotations", "LoadMasks")
+    ]
+    return {**dataset, "pipeline": pipeline, "supervision": "image", "test_mode": False}
 
 
 def sample_boxes(sample: Any, box_rule: dict[str, Any]) -> np.ndarray:

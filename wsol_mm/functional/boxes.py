@@ -156,6 +156,39 @@ def two_threshold_box(
     return np.array([[x, y, x + width, y + height]])
 
 
+def rule_level(
+    score_map: NDArray[np.float64], grey: NDArray[np.uint8], rule: str, threshold: float = 0.0
+) -> int:
+    """Grey level of the mask ``grey > level`` by a rule.
+
+    Args:
+        score_map: (H, W) float64 in [0, 1].
+        grey: (H, W) uint8, its grey levels.
+        rule: ``fixed``, ``otsu`` or ``mean``.
+        threshold: Of ``fixed`` and ``mean``; must be 0 for ``otsu``.
+
+    Returns:
+        Level in 0..254.
+
+    Raises:
+        ValueError: An unknown rule, or a threshold out of range.
+
+    Example:
+        >>> score_map = np.array([[0.0, 0.2, 1.0, 0.0]])
+        >>> rule_level(score_map, to_grey(score_map), "fixed", 0.5)
+        127
+    """
+    if rule == "fixed":
+        return threshold_level(grey, threshold)
+    if rule == "mean":
+        return mean_level(score_map, threshold)
+    if rule != "otsu":
+        raise ValueError(f"rule={rule!r}: expected 'fixed', 'otsu', 'mean' or 'two_thresholds'")
+    if threshold:
+        raise ValueError(f"threshold={threshold}: rule='otsu' takes none")
+    return otsu_level(grey)
+
+
 def map_to_boxes(
     score_map: NDArray[np.floating],
     *,
@@ -210,16 +243,7 @@ def map_to_boxes(
         upsample_map(score_map, (width, height)), normalization, percentile=percentile
     )
     grey = to_grey(normalized)
-    if rule == "fixed":
-        level = threshold_level(grey, threshold)
-    elif rule == "mean":
-        level = mean_level(normalized, threshold)
-    elif rule == "otsu":
-        if threshold:
-            raise ValueError(f"threshold={threshold}: rule='otsu' takes none")
-        level = otsu_level(grey)
-    else:
-        raise ValueError(f"rule={rule!r}: expected 'fixed', 'otsu', 'mean' or 'two_thresholds'")
+    level = rule_level(normalized, grey, rule, threshold)
     return component_boxes(grey, level, largest=which == "largest").astype(np.float64)
 
 

@@ -1,0 +1,368 @@
+"""Self-guided re-prediction (SGRM): a small network, trained on one image, redraws its score map.
+
+Coarse2Fine (LCAR), Pan et al., AAAI 2023, eq. 12 to 16. Where the map is clearly high or low it
+labels its pixels; the network learns these labels and, elsewhere, the majority of its own
+predictions in each superpixel. Its prediction takes the place of a threshold.
+
+The paper leaves the network open. :mod:`wsol_mm.functional.aggregation_net` has the one of the code
+that it resembles (Kanezaki 2018 in its fast variant: the same optimizer and superpixels), with two
+outputs. All images start from the same weights, drawn from one seed, so that an image's result
+depends on nothing but the image, its map and the settings. Many images can train at once, which is
+slower on a CPU than one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsol_mm.functional.aggregation_net import initial_weights, margins, network_input
+from wsol_mm.functional.superpixels import majority_vote, superpixel_means, superpixels
+
+__all__ = [
+    "Reprediction",
+    "SGRMSettings",
+    "joint_loss",
+    "reliable_labels",
+    "repredict",
+    "repredict_batch",
+]
+
+IGNORE = 255
+_COMPACT_EVERY = 20
+
+
+@dataclass(frozen=True)
+class SGRMSettings:
+    """What decides the result of an image. Defaults are the paper's on CUB where it names one.
+
+    Attributes:
+        low: Below this value of the map a pixel is reliably background.
+        high: Above it a pixel is reliably object.
+        superpixel_low: As ``low``, for means over superpixels.
+        superpixel_high: As ``high``, for means over superpixels; the paper has 0.6 on ILSVRC.
+        foreground_weight: Weight of the reliable object pixels' mean loss (w1).
+        background_weight: Weight of the reliable background pixels' mean loss (w2).
+        superpixel_weight: Weight of the superpixels' loss, a mean over all pixels (w3).
+        lr: Learning rate of SGD.
+        momentum: Momentum of SGD.
+        max_iterations: Passes over the image at most.
+        tolerance: Training ends once fewer reliable pixels than this share are wrong.
+        segment_scale: Felzenszwalb's scale; larger means larger superpixels. Not in the paper.
+        segment_sigma: Felzenszwalb's blur. Not in the paper.
+        segment_min_size: Pixels of the smallest superpixel. Not in the paper.
+        train_scale: Side of the training image relative to the image. At 0.5 an iteration costs
+            a quarter; the prediction is still made at full size. An approximation of ours.
+        seed: Seed of the initial weights, the same for every image.
+    """
+
+    low: float = 0.1
+    high: float = 0.6
+    superpixel_low: float = 0.1
+    superpixel_high: float = 0.4
+    foreground_weight: float = 2.0
+    background_weight: float = 0.1
+    superpixel_weight: float = 0.1
+    lr: float = 0.05
+    momentum: float = 0.9
+    max_iterations: int = 200
+    tolerance: float = 0.1
+    segment_scale: float = 32.0
+    segment_sigma: float = 0.5
+    segment_min_size: int = 64
+    train_scale: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse settings without meaning."""
+        for low, high in (("low", "high"), ("superpixel_low", "superpixel_high")):
+            if not 0 <= getattr(self, low) <= getattr(self, high) < 1:
+                raise ValueError(
+                    f"SGRM: expected 0 <= {low} <= {high} < 1, got {getattr(self, low)} and "
+                    f"{getattr(self, high)}"
+                )
+        if self.max_iterations < 1:
+            raise ValueError(f"SGRM: max_iterations must be positive, got {self.max_iterations}")
+        if not 0 < self.train_scale <= 1:
+            raise ValueError(f"SGRM: train_scale must lie in (0, 1], got {self.train_scale}")
+
+
+class Reprediction(NamedTuple):
+    """The result of one image.
+
+    Attributes:
+        mask: (H, W) bool, never empty.
+        iterations: Forward passes in training; 0 if there was none.
+        error: Share of reliable pixels that the last one got wrong.
+        foreground_error: The same among reliable object pixels, which may be few.
+        fallback: Why the mask is not the network's, or empty: ``constant map`` (the mask is the
+            whole image), ``no reliable foreground`` or ``empty mask`` (it is where the map lies
+            above its mean).
+    """
+
+    mask: NDArray[np.bool_]
+    iterations: int
+    error: float
+    foreground_error: float
+    fallback: str
+
+
+def reliable_labels(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
+    """Labels of pixels with clear values (eq. 12): 0 below ``low``, 1 above ``high``, else 255.
+
+    Examples:
+        >>> reliable_labels(np.array([0.05, 0.1, 0.7]), 0.1, 0.6).tolist()
+        [0, 255, 1]
+    """
+    return np.where(values > high, 1, np.where(values < low, 0, IGNORE)).astype(np.uint8)
+
+
+def joint_loss(
+    margin: Tensor, labels: Tensor, superpixel_labels: Tensor, settings: SGRMSettings
+) -> Tensor:
+    """Loss of every image (eq. 14 to 16); an empty set of pixels adds nothing.
+
+    Args:
+        margin: (B, H, W) logit of the object minus that of the background.
+        labels: (B, H, W) uint8 reliable labels: 0, 1 or 255.
+        superpixel_labels: (B, H, W) bool, the superpixels' labels (eq. 13).
+        settings: For the three weights.
+
+    Returns:
+        (B,).
+
+    Examples:
+        >>> labels = torch.tensor([[[1, 255]]], dtype=torch.uint8)
+        >>> loss = joint_loss(torch.zeros(1, 1, 2), labels, labels == 1, SGRMSettings())
+        >>> bool(torch.isclose(loss, (2.0 + 0.1) * torch.tensor(2.0).log()))
+        True
+    """
+    as_object, as_background = F.softplus(-margin), F.softplus(margin)
+    total = settings.superpixel_weight * torch.where(
+        superpixel_labels, as_object, as_background
+    ).mean(dim=(1, 2))
+    for value, loss, weight in (
+        (1, as_object, settings.foreground_weight),
+        (0, as_background, settings.background_weight),
+    ):
+        chosen = labels == value
+        count = chosen.sum(dim=(1, 2)).clamp(min=1)
+        total = total + weight * (loss * chosen).sum(dim=(1, 2)) / count
+    return total
+
+
+def repredict(
+    score_map: NDArray[np.floating],
+    image: NDArray[np.uint8],
+    settings: SGRMSettings | None = None,
+) -> Reprediction:
+    """Mask of one image.
+
+    Args:
+        score_map: (h, w) raw map; brought to the image's size by bilinear interpolation and to
+            [0, 1] by min-max.
+        image: (H, W, 3) uint8 that the map lies over.
+        settings: Defaults if None.
+
+    Returns:
+        Mask and how it came about.
+
+    Raises:
+        ValueError: Wrong shapes, or a map with NaN or infinity.
+
+    Examples:
+        >>> image = np.full((16, 16, 3), 40, np.uint8)
+        >>> image[4:12, 4:12] = [200, 30, 90]
+        >>> score_map = np.zeros((4, 4))
+        >>> score_map[1, 1] = 1.0  # sees a quarter of the object
+        >>> settings = SGRMSettings(segment_min_size=4)
+        >>> bool(repredict(score_map, image, settings).mask[5:9, 5:9].all())
+        True
+    """
+    return repredict_batch([score_map], [image], settings)[0]
+
+
+def repredict_batch(
+    score_maps: Sequence[NDArray[np.floating]],
+    images: Sequence[NDArray[np.uint8]],
+    settings: SGRMSettings | None = None,
+    device: torch.device | str = "cpu",
+) -> list[Reprediction]:
+    """Masks of many images, trained at once; worth it on an accelerator only.
+
+    Args:
+        score_maps: (h, w) raw maps.
+        images: (H, W, 3) uint8, all of one size.
+        settings: Defaults if None.
+        device: Where the networks train.
+
+    Returns:
+        As :func:`repredict` of each, up to rounding.
+
+    Raises:
+        ValueError: Wrong shapes, or a map with NaN or infinity.
+    """
+    settings = settings or SGRMSettings()
+    if len({image.shape for image in images}) > 1 or len(images) != len(score_maps):
+        raise ValueError(
+            f"expected one image for each of the {len(score_maps)} maps, all of one size, got "
+            f"{[image.shape for image in images]}"
+        )
+    tasks = [_Task(*pair, settings) for pair in zip(score_maps, images, strict=True)]
+    results = [task.fallback_result for task in tasks]
+    open_tasks = [index for index, result in enumerate(results) if result is None]
+    if open_tasks:
+        trained = _train([tasks[index] for index in open_tasks], settings, torch.device(device))
+        for index, result in zip(open_tasks, trained, strict=True):
+            results[index] = result
+    return [result for result in results if result is not None]
+
+
+class _Task:
+    """One image, its refined map, superpixels and labels, at the size of training."""
+
+    def __init__(
+        self, score_map: NDArray[np.floating], image: NDArray[np.uint8], settings: SGRMSettings
+    ) -> None:
+        if score_map.ndim != 2 or image.ndim != 3 or image.dtype != np.uint8:
+            raise ValueError(
+                f"expected a map (h, w) and a uint8 image (H, W, 3), got {score_map.shape} and "
+                f"{image.dtype} {image.shape}"
+            )
+        if not np.isfinite(score_map).all():
+            raise ValueError("the map holds NaN or infinite values; it cannot be refined")
+        height, width = image.shape[:2]
+        values = np.asarray(
+            cv2.resize(
+                score_map.astype(np.float64), (width, height), interpolation=cv2.INTER_LINEAR
+            )
+        )
+        low, high = values.min(), values.max()
+        self.image = image
+        self.fallback_result: Reprediction | None = None
+        if low == high:
+            self.above_mean = np.ones((height, width), bool)
+            self.fallback_result = self.fall_back("constant map")
+            return
+        values = (values - low) / (high - low)
+        self.above_mean = values > values.mean()
+        segments = superpixels(
+            image,
+            scale=settings.segment_scale,
+            sigma=settings.segment_sigma,
+            min_size=settings.segment_min_size,
+        )
+        means = superpixel_means(values, segments)
+        labels = reliable_labels(values, settings.low, settings.high)
+        known = reliable_labels(means, settings.superpixel_low, settings.superpixel_high)
+        size = [max(min(2, n), round(settings.train_scale * n)) for n in (height, width)]
+        rows, columns = (
+            (2 * np.arange(new) + 1) * old // (2 * new)
+            for new, old in zip(size, (height, width), strict=True)
+        )
+        grid = np.ix_(rows, columns)
+        self.segments, self.labels, self.known = segments[grid], labels[grid], known[grid]
+        self.small = image
+        if tuple(size) != (height, width):
+            small = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+            self.small = np.asarray(small, dtype=np.uint8)
+        if not (self.labels == 1).any():
+            self.fallback_result = self.fall_back("no reliable foreground")
+
+    def fall_back(self, reason: str) -> Reprediction:
+        return Reprediction(self.above_mean, 0, 0.0, 0.0, reason)
+
+
+class _Batch(NamedTuple):
+    """What networks train on, one row per image."""
+
+    images: Tensor
+    labels: Tensor
+    known: Tensor
+    segments: Tensor
+
+    def rows(self, rows: Tensor) -> _Batch:
+        return _Batch(*(field[rows] for field in self))
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def _train(
+    tasks: Sequence[_Task], settings: SGRMSettings, device: torch.device
+) -> list[Reprediction]:
+    """Train one network for each task until each has stopped; what it was then is kept."""
+
+    def stack(arrays: list[NDArray[np.generic]]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(device)
+
+    batch = _Batch(
+        network_input(stack([task.small for task in tasks])),
+        stack([task.labels for task in tasks]),
+        stack([task.known for task in tasks]),
+        stack([task.segments for task in tasks]),
+    )
+    count = len(tasks)
+    weights = [w.to(device).expand(count, *w.shape).clone() for w in initial_weights(settings.seed)]
+    velocity = [torch.zeros_like(w) for w in weights]
+    kept = [w.clone() for w in weights]
+    masks = torch.zeros_like(batch.labels, dtype=torch.bool)
+    errors = torch.zeros(count, 2, device=device)
+    steps = torch.zeros(count, dtype=torch.long, device=device)
+    running = torch.arange(count, device=device)
+    for step in range(1, settings.max_iterations + 1):
+        final = step == settings.max_iterations
+        # Asking a GPU whether all have stopped makes it wait, so it is asked now and then.
+        pause = final or count == 1 or step % _COMPACT_EVERY == 0
+        weights = [w.requires_grad_() for w in weights]
+        margin = margins(weights, batch.images)
+        prediction = margin.detach() > 0
+        error = _errors(prediction, batch.labels)
+        # Untrained networks are right by chance only, so there is at least one update.
+        stop = (error[:, 0] < settings.tolerance) & (step > 1) | final
+        stop &= steps[running] == 0
+        state = [masks, errors, steps, *kept]
+        now = [prediction, error, torch.full_like(running, step), *(w.detach() for w in weights)]
+        for old, new in zip(state, now, strict=True):
+            chosen = stop.view(-1, *[1] * (new.dim() - 1))
+            old[running] = torch.where(chosen, new, old[running])
+        going = steps[running] == 0
+        if pause and not bool(going.any()):
+            break
+        votes = majority_vote(prediction, batch.segments)
+        superpixel_labels = torch.where(batch.known == IGNORE, votes, batch.known == 1)
+        loss = joint_loss(margin, batch.labels, superpixel_labels, settings).sum()
+        gradients = torch.autograd.grad(loss, weights)
+        weights = [w.detach() for w in weights]
+        for weight, speed, gradient in zip(weights, velocity, gradients, strict=True):
+            speed.mul_(settings.momentum).add_(gradient)
+            weight.sub_(speed, alpha=settings.lr)
+        if pause and not bool(going.all()):
+            batch, running = batch.rows(going), running[going]
+            weights, velocity = [w[going] for w in weights], [v[going] for v in velocity]
+    if settings.train_scale < 1:
+        with torch.no_grad():
+            masks = margins(kept, network_input(stack([task.image for task in tasks]))) > 0
+    results = zip(tasks, masks.cpu().numpy(), steps.tolist(), errors.tolist(), strict=True)
+    return [
+        Reprediction(mask, n, pooled, of_object, "")
+        if mask.any()
+        else Reprediction(task.above_mean, n, pooled, of_object, "empty mask")
+        for task, mask, n, (pooled, of_object) in results
+    ]
+
+
+def _errors(prediction: Tensor, labels: Tensor) -> Tensor:
+    """(B, 2) shares of wrong pixels among the reliable ones, and among those of the object."""
+    wrong = (prediction != (labels == 1)).flatten(1)
+    found = []
+    for chosen in ((labels != IGNORE).flatten(1), (labels == 1).flatten(1)):
+        found.append((wrong & chosen).sum(dim=1) / chosen.sum(dim=1).clamp(min=1))
+    return torch.stack(found, dim=1)
