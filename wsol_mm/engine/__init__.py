@@ -2,7 +2,9 @@
 
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.engine.checkpoint_hook import AtomicCheckpointHook
+from wsol_mm.engine.fit_ddt_hook import FitDDTHook
 from wsol_mm.engine.launch import prepare_launch
+from wsol_mm.engine.polarity_vote_hook import PolarityVoteHook
 from wsol_mm.engine.seed_hook import SeedHook, seed_everything, seed_worker
 from wsol_mm.engine.strict_checkpoint import (
     CheckpointError,
@@ -12,20 +14,27 @@ from wsol_mm.engine.strict_checkpoint import (
     read_checkpoint,
     use_strict_checkpoints,
 )
+from wsol_mm.engine.token_cache import fill_token_cache, weights_sha256
+from wsol_mm.engine.token_cache_hook import TokenCacheHook
 from wsol_mm.engine.warm_stage_hook import WarmStageHook
 
 __all__ = [
     "AtomicCheckpointHook",
     "CheckpointError",
+    "FitDDTHook",
+    "PolarityVoteHook",
     "SeedHook",
     "StrictCheckpointHook",
+    "TokenCacheHook",
     "UnavailableCheckpointError",
     "UntrustedCheckpointError",
     "WarmStageHook",
     "atomic_write",
+    "fill_token_cache",
     "prepare_launch",
     "read_checkpoint",
     "seed_everything",
     "seed_worker",
     "use_strict_checkpoints",
+    "weights_sha256",
 ]

@@ -89,7 +89,9 @@ class TokenCutHead(ClsHead):
         return square_grid(last.shape[1], self.extra_tokens)
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Class token and mean patch token side by side, (B, 2 C)."""
+        """Class token and mean patch token side by side, (B, 2 C); alone they pass through."""
+        if len(feats) == 1 and feats[0].dim() == 2:
+            return feats[0]
         tokens = feats[1] if len(feats) > 1 else feats[0]
         if len(feats) < 2 or tokens.dim() != 3 or 2 * tokens.shape[2] != self.fc.in_features:
             raise ValueError(

@@ -1,0 +1,4 @@
+# Table 1: SD-CAM and SGRM, without ARM.
+_base_ = "./lcar_vit_small_p16_ilsvrc.py"
+
+model = dict(refiners=_base_.model.refiners[1:])
