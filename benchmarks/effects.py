@@ -90,6 +90,32 @@ def shown_by(trial: Trial, kind: str) -> Trial:
     return replace(trial, test_options={"model.head.map_kind": kind, **evaluators})
 
 
+def causal(rho: str) -> tuple[Effect, ...]:
+    """Rows of the causal family where context and class co-occur with a probability."""
+    dials = () if rho == "0.5" else ("--context-rho", rho)  # 0.5 is the scenes' own
+
+    def trial(config: str) -> Trial:
+        return Trial(f"configs/{config}.py", CAM.options, dials=dials)
+
+    cam, nl_ccam = trial("cam/resnet18_toy"), trial("nl_ccam/resnet18_toy")
+    ci_cam = trial("ci_cam/resnet18_toy")
+    controls = {
+        "gaussian": "the pool does more than a fixed centred bump",
+        "zero": "the pool does more than the projection's bias",
+        "shuffled": "the context must be that of the predicted class",
+        "averaged": "one class's context does more than the mean of all",
+        "one_branch": "the second branch does more than twice the loss",
+    }
+    return (
+        Effect("NL-CCAM", "combined maps show more than the top one's (Yang et al.)", cam, nl_ccam),
+        Effect("CI-CAM", "the pool disentangles context (Shao et al., ACM MM 2021)", cam, ci_cam),
+        *(
+            Effect(name, claim, trial(f"ci_cam/resnet18_toy_{name}"), ci_cam, control=True)
+            for name, claim in controls.items()
+        ),
+    )
+
+
 PAPER = "Kim et al., CVPR 2022"
 ALIGNED = "aligned features make the {} map alone localize about as well as the CAM"
 GROUPS: dict[str, tuple[Effect, ...]] = {
@@ -149,6 +175,9 @@ GROUPS: dict[str, tuple[Effect, ...]] = {
             control=True,
         ),
     ),
+    "causal_rho0": causal("0"),
+    "causal_rho0.5": causal("0.5"),
+    "causal_rho0.95": causal("0.95"),
 }
 
 
