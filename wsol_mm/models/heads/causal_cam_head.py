@@ -184,6 +184,16 @@ class CausalCAMHead(CombinationalCAMHead):
         """``loss`` (and accuracies) of the second branch, ``loss_first``: rho times the first's."""
         labels = target_labels(data_samples, feats[-1].device)
         _, scores, _, enhanced_scores = self.branches(feats, labels)
+        return self.branch_losses(scores, enhanced_scores, data_samples, **kwargs)
+
+    def branch_losses(
+        self,
+        scores: Tensor,
+        enhanced_scores: Tensor,
+        data_samples: list[DataSample],
+        **kwargs: Any,
+    ) -> dict[str, Tensor]:
+        """What :meth:`loss` returns, from the logits z and z^e of :meth:`branches`."""
         losses = self._get_loss(enhanced_scores, data_samples, **kwargs)
         if self.rho:
             first = self._get_loss(scores, data_samples, **kwargs)["loss"]

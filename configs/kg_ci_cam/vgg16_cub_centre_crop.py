@@ -1,0 +1,12 @@
+# The paper's test of vgg16_cub.py: squash to 344, centre crop of 224, ground truth clipped to it. NOT
+# comparable with full-frame numbers: a constant box does well here.
+_base_ = "./vgg16_cub.py"
+
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="wsol_mm.Resize", scale=(344, 344)),
+    dict(type="wsol_mm.CenterCrop", crop_size=224),
+    *_base_.test_pipeline[2:],
+]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_evaluator = dict(protocol="kg_ci_cam_centre_crop", threshold="oracle")

@@ -1,0 +1,247 @@
+"""KG-CI-CAM configs: networks, weights, rates and temperatures of the paper and its code."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import PARAM_SCHEDULERS
+from test_causal_configs import build, difference
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+KG = CONFIGS / "kg_ci_cam"
+STEMS = sorted(path.stem for path in KG.glob("*.py"))
+EXPERTS = [stem for stem in STEMS if stem.endswith("_expert")]
+
+# Students: rate, batch, epochs, temperature. Section IV-B.
+STUDENTS = {
+    "vgg16_cub": (5e-4, 6, 100, 15.0),
+    "inception_v3_cub": (1e-4, 6, 100, 15.0),
+    "resnet50_cub": (1.25e-4, 6, 100, 10.0),
+    "vgg16_ilsvrc": (8e-5, 78, 20, 1.1),
+    "inception_v3_ilsvrc": (9e-5, 128, 20, 2.0),
+    "resnet50_ilsvrc": (1e-4, 32, 20, 5.0),
+    "resnet18_toy": (0.05, 32, 12, 2.0),
+}
+# Experts: foreground, difference, area, threshold, rate, batch.
+RECIPES = {
+    "vgg16_cub_cls_expert": (1.0, 0.0, 0.04, 0.08, 5e-4, 6),
+    "vgg16_cub_loc_expert": (0.0, 0.5, 0.0, 0.25, 5e-4, 6),
+    "inception_v3_cub_cls_expert": (0.6, 0.0, 0.0, 0.15, 1e-4, 6),
+    "inception_v3_cub_loc_expert": (0.0, 0.2, 2e-8, 0.25, 1e-4, 6),
+    "resnet50_cub_cls_expert": (1.0, 0.0, 0.0, 0.15, 1.25e-4, 6),
+    "resnet50_cub_loc_expert": (0.0, 0.5, 0.0, 0.25, 1.25e-4, 6),
+    "vgg16_ilsvrc_cls_expert": (1.0, 0.0, 0.04, 0.1, 5.85e-5, 36),
+    "vgg16_ilsvrc_loc_expert": (0.0, 1.0, 1e-6, 0.25, 6e-5, 36),
+    "inception_v3_ilsvrc_cls_expert": (1.0, 0.0, 0.0, 0.15, 2e-3, 72),
+    "inception_v3_ilsvrc_loc_expert": (0.0, 1.0, 0.0, 0.25, 2e-4, 72),
+    "resnet50_ilsvrc_cls_expert": (1.0, 0.0, 0.0, 0.15, 7.5e-4, 32),
+    "resnet50_ilsvrc_loc_expert": (0.0, 1.0, 0.0, 0.25, 1.4e-5, 24),
+    "resnet18_toy_cls_expert": (1.0, 0.0, 0.0, 0.15, 0.05, 32),
+    "resnet18_toy_loc_expert": (0.0, 0.5, 0.0, 0.25, 0.05, 32),
+}
+
+
+def network(stem):
+    return next(name for name in STUDENTS if stem.startswith(name))
+
+
+def shapes(module):
+    return {key: value.shape for key, value in module.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_students(name, load_config, meta_device):
+    rate, batch, epochs, temperature = STUDENTS[name]
+    cfg = load_config(f"kg_ci_cam/{name}.py")
+    assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == batch
+    assert cfg.optim_wrapper.optimizer.lr == rate
+    assert cfg.train_cfg.max_epochs == epochs
+    model = build(cfg, meta_device)
+    assert (model.alpha, model.head.rho, model.routing) == (0.8, 0.0, "all")
+    assert model.cls_guidance == model.loc_guidance == {"temperature": temperature}
+    assert model.head.pool_rate == (0.001 if "ilsvrc" in name else 0.01)
+    for kind, teacher in model.teachers.items():
+        # the network, and the file that the expert's training leaves
+        expert = load_config(f"kg_ci_cam/{name}_{kind}_expert.py")
+        assert shapes(teacher.module) == shapes(build(expert, meta_device)) == shapes(model)
+        metric = expert.default_hooks.checkpoint.save_best.replace("/", "_")
+        assert metric == {"cls": "wsol_top1_cls", "loc": "wsol_gt_known"}[kind]
+        assert teacher.checkpoint == f"work_dirs/{name}_{kind}_expert/best_{metric}_*.pth"
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_experts(name, load_config, meta_device):
+    cfg = load_config(f"kg_ci_cam/{name}.py")
+    model = build(cfg, meta_device)
+    assert (
+        model.fore_weight,
+        model.difference_weight,
+        model.area_weight,
+        model.threshold,
+        cfg.optim_wrapper.optimizer.lr,
+        cfg.train_dataloader.batch_size,
+    ) == RECIPES[name]
+    assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
+    assert model.head.rho == 1.0
+    assert model.masked_batch_norm == "clean"
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [
+        ("vgg16_cub", 0.1),
+        ("vgg16_cub_cls_expert", 0.1),
+        ("inception_v3_cub", 0.6),
+        ("inception_v3_cub_cls_expert", 0.6),
+        ("inception_v3_cub_loc_expert", 0.8),
+        ("vgg16_ilsvrc", 1.0),
+    ],
+)
+def test_shares_of_the_rate(name, share, load_config, meta_device):
+    cfg = load_config(f"kg_ci_cam/{name}.py")
+    model = build(cfg, meta_device)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    lr = cfg.optim_wrapper.optimizer.lr
+    for group in build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups:
+        for parameter in group["params"]:
+            full = names.pop(id(parameter)).startswith("head.fc.")
+            assert group["lr"] == pytest.approx(lr if full else lr * share)
+    assert not names
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "steps"),
+    [
+        ("vgg16_cub", 100, lambda e: 0.5 ** (e // 40)),
+        ("vgg16_cub_cls_expert", 100, lambda e: 0.5 ** (e // 14)),
+        ("vgg16_cub_loc_expert", 100, lambda e: 0.5 ** (e // 14)),
+        ("inception_v3_cub", 100, lambda e: 0.5 ** (e // 50) * (0.1 if e >= 85 else 1)),
+        ("inception_v3_cub_cls_expert", 100, lambda e: 0.5 ** (e // 20) * (0.1 if e >= 85 else 1)),
+        ("vgg16_ilsvrc_cls_expert", 20, lambda e: 0.1 ** (e // 10)),
+    ],
+)
+def test_schedules(name, epochs, steps, load_config):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedulers = [
+        PARAM_SCHEDULERS.build(settings, default_args={"optimizer": optimizer})
+        for settings in load_config(f"kg_ci_cam/{name}.py").param_scheduler
+    ]
+    for epoch in range(epochs):
+        expected = (1 - epoch / epochs) ** 0.9 * steps(epoch)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(expected), epoch
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+
+
+CROP = {
+    "test_pipeline",
+    "test_dataloader.dataset.pipeline",
+    "test_evaluator.protocol",
+    "test_evaluator.threshold",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "parent", "keys"),
+    [
+        (
+            "vgg16_cub_paper",
+            "vgg16_cub",
+            {
+                "model.head.pool_update",
+                "model.head.update_order",
+                "model.head.combination.name",
+                "model.head.combination.split",
+                "model.loc_guidance",
+                "optim_wrapper.optimizer.betas",
+            },
+        ),
+        (
+            "vgg16_cub_released",
+            "vgg16_cub",
+            {
+                "model.head.pool_rate",
+                "model.cls_guidance",
+                "model.routing",
+                "model.cls_teacher.checkpoint",
+                "model.loc_teacher.checkpoint",
+            },
+        ),
+        ("vgg16_cub_top1_loc", "vgg16_cub", {"model.loc_teacher.checkpoint"}),
+        ("vgg16_cub_centre_crop", "vgg16_cub", CROP),
+        ("inception_v3_cub_centre_crop", "inception_v3_cub", CROP),
+        ("resnet50_cub_centre_crop", "resnet50_cub", CROP),
+        ("vgg16_cub_cls_expert_released", "vgg16_cub_cls_expert", {"model.masked_batch_norm"}),
+        (
+            "vgg16_cub_loc_expert_released",
+            "vgg16_cub_loc_expert",
+            {"model.masked_batch_norm", "model.threshold"},
+        ),
+    ],
+)
+def test_variants_change_what_they_say_and_nothing_else(name, parent, keys, load_config):
+    before = load_config(f"kg_ci_cam/{parent}.py").to_dict()
+    assert set(difference(before, load_config(f"kg_ci_cam/{name}.py").to_dict())) == keys
+
+
+def test_all_students_and_experts_have_ci_cams_data(load_config):
+    for stem in STEMS:
+        if stem.endswith("_centre_crop"):
+            continue
+        base = load_config(f"ci_cam/{network(stem)}.py").to_dict()
+        ours = load_config(f"kg_ci_cam/{stem}.py").to_dict()
+        for key in difference(base, ours):
+            assert key.startswith(
+                (
+                    "model.",
+                    "optim_wrapper.",
+                    "param_scheduler",
+                    "train_dataloader.batch_size",
+                    "auto_scale_lr.base_batch_size",
+                    "default_hooks.checkpoint.save_best",
+                )
+            ), (stem, key)
+
+
+def test_metafile_and_readme_know_every_config(load_config, meta_device):
+    index = yaml.safe_load((CONFIGS.parent / "model-index.yml").read_text())["Import"]
+    assert "configs/kg_ci_cam/metafile.yml" in index
+    models = yaml.safe_load((KG / "metafile.yml").read_text())["Models"]
+    assert sorted(Path(model["Config"]).stem for model in models) == STEMS
+    counts = {}
+    for model in models:
+        stem = Path(model["Config"]).stem
+        name = network(stem)
+        if name not in counts:
+            student = build(load_config(f"ci_cam/{name}.py"), meta_device)
+            counts[name] = sum(parameter.numel() for parameter in student.parameters())
+        assert model["Name"] == f"kg_ci_cam_{stem}"
+        # teachers are not counted
+        assert model["Metadata"]["Parameters"] == counts[name]
+        epochs = load_config(f"kg_ci_cam/{stem}.py").train_cfg.max_epochs
+        assert model["Metadata"]["Epochs"] == epochs
+    readme = (KG / "README.md").read_text()
+    assert [stem for stem in STEMS if f"({stem}.py)" not in readme] == []
+
+
+def test_quoted_rows_agree_with_each_other():
+    """Rows that the paper prints twice, and its differences, as a check of the copying."""
+    rows = {}
+    for line in (KG / "README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 7 and cells[-1] == "not measured":
+            rows[cells[0].split(",")[0], cells[1]] = cells[2:6]
+    for backbone, gain, cam in (
+        ("VGG16", 5.9, 63.7),
+        ("InceptionV3", 11.1, 56.7),
+        ("ResNet50", 15.0, 63.0),
+    ):
+        full = rows["V", f"{backbone}, causal, knowledge"]
+        assert full == rows["VI", f"{backbone}, both"]
+        assert full[:3] == rows["II", f"KG-CI-CAM, {backbone}"][:3]
+        assert rows["V", f"{backbone}, causal"] == rows["VI", f"{backbone}, no expert"]
+        assert rows["V", f"{backbone}, NL-CCAM"][:3] == rows["II", f"NL-CCAM, {backbone}"][:3]
+        assert float(full[3]) == pytest.approx(cam + gain)

@@ -1,0 +1,332 @@
+"""CausalExpert: its losses in full view, passes counted, batch norms, pool, gradients, resume."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmpretrain.structures import DataSample
+from torch.nn import functional as F
+
+from wsol_mm.models.classifiers import CausalExpert, WSOLClassifier
+from wsol_mm.models.heads import CausalCAMHead
+
+CLASSES, SIDE = 5, 8
+KEYS = {
+    "backbone": {"type": "ResNet", "depth": 18, "base_channels": 8, "strides": (1, 2, 1, 1)},
+    "layers": [
+        {"after": "backbone.layer3", "layer": {"type": "wsol_mm.NonLocalBlock", "channels": 32}}
+    ],
+    "head": {
+        "type": "wsol_mm.CausalCAMHead",
+        "num_classes": CLASSES,
+        "in_channels": 64,
+        "pool_size": SIDE,
+        "combination": {"name": "linear"},
+    },
+}
+ALL = {"fore_weight": 0.7, "difference_weight": 0.3, "area_weight": 0.2, "threshold": 0.3}
+
+
+def build(cls=CausalExpert, **keys):
+    torch.manual_seed(0)
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        model = cls(**{**copy.deepcopy(KEYS), **keys})
+    model.init_weights()
+    torch.nn.init.normal_(model.head.fc.weight, std=0.5)
+    torch.nn.init.normal_(model.head.context_pool)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)  # mmpretrain starts residual branches at 0
+    return model.train()
+
+
+def batch(count=4):
+    images = torch.randn(count, 3, 64, 64, generator=torch.Generator().manual_seed(5))
+    return images, [DataSample().set_gt_label(index % CLASSES) for index in range(count)]
+
+
+def targets(samples):
+    return torch.cat([sample.gt_label for sample in samples])
+
+
+def count_passes(monkeypatch, model):
+    seen = []
+    plain = model.backbone.forward
+
+    def counted(images):
+        seen.append(images.detach().clone())
+        return plain(images)
+
+    monkeypatch.setattr(model.backbone, "forward", counted)
+    return seen
+
+
+def step(model, data=None, lr=0.05):
+    losses = model.loss(*(data or batch()))
+    model.zero_grad()
+    sum(value for key, value in losses.items() if "loss" in key).backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter -= lr * parameter.grad
+    return losses
+
+
+def test_losses_written_out():
+    model = build(**ALL).eval()
+    images, samples = batch()
+    found = model.loss(images, samples)
+    head, labels = model.head, targets(samples)
+
+    features = model.extract_feat(images)[-1]
+    z = head.fc(features.mean((2, 3)))
+    enhanced = head.enhance(features, z)
+    z_e = head.fc(enhanced.mean((2, 3)))
+    maps = []
+    for image in range(4):
+        ranked = z_e[image].argsort(descending=True)
+        one = torch.zeros(SIDE, SIDE)
+        for rank, label in enumerate(ranked):
+            gamma = 1 - 2 * rank / (CLASSES - 1)
+            one = one + gamma * torch.einsum("c,chw->hw", head.fc.weight[label], enhanced[image])
+        maps.append(one - one.min())
+    maps = torch.stack(maps)
+    large = F.interpolate(maps[:, None], (64, 64), mode="bilinear")
+    keep = (large > 0.3 * large.amax((2, 3), keepdim=True)).float()
+    assert 0.1 < keep.mean() < 0.9
+    fore, back = (
+        head.fc(model.extract_feat(images * mask)[-1].mean((2, 3))) for mask in (keep, 1 - keep)
+    )
+    expected = {
+        "loss": F.cross_entropy(z_e, labels),
+        "loss_first": F.cross_entropy(z, labels),
+        "loss_fore": 0.7 * F.cross_entropy(fore, labels),
+        "loss_difference": 0.3
+        * (F.cross_entropy(fore - back, labels) + F.cross_entropy((z_e + fore - back) / 2, labels)),
+        "loss_area": 0.2 * maps.mean(),
+        "foreground_share": keep.mean(),
+    }
+    assert set(found) == set(expected)
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("keys", "passes", "names"),
+    [
+        ({}, 1, set()),
+        ({"area_weight": 0.1}, 1, {"loss_area"}),
+        ({"fore_weight": 1.0}, 2, {"loss_fore", "foreground_share"}),
+        ({"difference_weight": 1.0}, 3, {"loss_difference", "foreground_share"}),
+        (ALL, 3, {"loss_fore", "loss_difference", "loss_area", "foreground_share"}),
+    ],
+)
+def test_passes_are_made_only_for_losses_that_need_them(keys, passes, names, monkeypatch):
+    model = build(**keys)
+    seen = count_passes(monkeypatch, model)
+    losses = model.loss(*batch())
+    assert len(seen) == passes
+    assert set(losses) == {"loss", "loss_first"} | names
+    images = batch()[0]
+    assert torch.equal(seen[0], images)
+    for masked in seen[1:]:
+        assert ((masked == 0) | (masked == images)).all()
+    if passes == 3:
+        assert torch.equal(seen[1] + seen[2], images)
+    model.eval().predict(images)
+    assert len(seen) == passes + 1
+
+
+def test_without_weights_it_is_the_plain_classifier_bit_for_bit():
+    plain, ours = build(WSOLClassifier), build()
+    for _ in range(2):
+        left, right = step(plain), step(ours)
+        assert left.keys() == right.keys()
+    assert plain.state_dict().keys() == ours.state_dict().keys()
+    for key, value in plain.state_dict().items():
+        assert torch.equal(value, ours.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("keys", [ALL, {"difference_weight": 1.0}])
+def test_the_pool_moves_once_and_as_without_masks(keys, monkeypatch):
+    calls = []
+    plain = CausalCAMHead.update
+
+    def counted(self, *args):
+        calls.append(len(args[0]))
+        return plain(self, *args)
+
+    monkeypatch.setattr(CausalCAMHead, "update", counted)
+    expert, reference = build(**keys), build(WSOLClassifier)
+    before = expert.head.context_pool.clone()
+    expert.loss(*batch())
+    assert calls == [4]
+    reference.loss(*batch())
+    assert torch.equal(expert.head.context_pool, reference.head.context_pool)
+    assert not torch.equal(expert.head.context_pool, before)
+
+
+def statistics(model):
+    return {
+        key: value.clone()
+        for key, value in model.state_dict().items()
+        if "running_" in key or "num_batches" in key
+    }
+
+
+def test_clean_batch_norms_know_no_masked_images():
+    expert, reference = build(**ALL), build(WSOLClassifier)
+    expert.loss(*batch())
+    reference.loss(*batch())
+    for key, value in statistics(reference).items():
+        assert torch.equal(value, statistics(expert)[key]), key
+    assert all(norm.track_running_stats for norm in norms(expert))
+
+
+def norms(model):
+    return [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+
+
+def test_separate_batch_norms_are_those_of_three_passes(monkeypatch):
+    expert, reference = build(**ALL, masked_batch_norm="separate"), build(WSOLClassifier)
+    seen = count_passes(monkeypatch, expert)
+    expert.loss(*batch())
+    for images in seen:
+        reference.extract_feat(images)
+    for key, value in statistics(reference).items():
+        assert torch.equal(value, statistics(expert)[key]), key
+
+
+def test_both_settings_have_the_same_losses():
+    clean, separate = (build(**ALL, masked_batch_norm=mode) for mode in ("clean", "separate"))
+    left, right = clean.loss(*batch()), separate.loss(*batch())
+    for key, value in left.items():
+        assert torch.equal(value, right[key]), key
+
+
+# What each loss teaches: (backbone, classifier, projection of the pool)
+@pytest.mark.parametrize(
+    ("key", "weight", "projection"),
+    [
+        ("loss_fore", "fore_weight", False),
+        ("loss_difference", "difference_weight", True),
+        ("loss_area", "area_weight", True),
+    ],
+)
+def test_gradients_reach_what_they_should(key, weight, projection):
+    model = build(**{weight: 1.0})
+    model.loss(*batch())[key].backward()
+    reached = {
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is not None and parameter.grad.abs().sum() > 0
+    }
+    assert "head.fc.weight" in reached
+    assert "backbone.conv1.weight" in reached
+    assert ("head.projection.weight" in reached) == projection
+    assert ("head.fc.bias" in reached) == (key != "loss_area")
+
+
+def test_both_masked_passes_learn(monkeypatch):
+    model = build(difference_weight=1.0)
+    leaves = []
+    plain = model.backbone.forward
+
+    def follow(images):
+        leaves.append(images.detach().clone().requires_grad_())
+        return plain(leaves[-1])
+
+    monkeypatch.setattr(model.backbone, "forward", follow)
+    model.loss(*batch())["loss_difference"].backward()
+    assert len(leaves) == 3
+    assert all(leaf.grad.abs().sum() > 0 for leaf in leaves)
+
+
+def test_labels_do_not_reach_the_masks(monkeypatch):
+    images, samples = batch()
+    masks = []
+    for shift in (0, 1):
+        model = build(**ALL)
+        seen = count_passes(monkeypatch, model)
+        model.loss(images, [DataSample().set_gt_label((s.gt_label + shift) % 5) for s in samples])
+        masks.append(seen[1])
+    assert torch.equal(*masks)
+
+
+def test_threshold_zero_keeps_nearly_everything():
+    share = build(difference_weight=1.0, threshold=0.0).loss(*batch())["foreground_share"]
+    assert share > 0.97
+
+
+def test_constant_maps_and_two_images():
+    model = build(**ALL)
+    torch.nn.init.zeros_(model.head.fc.weight)
+    losses = step(model, batch(2))
+    assert losses["foreground_share"] == 1
+    assert losses["loss_area"] == 0
+    assert all(value.isfinite() for value in losses.values())
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_mixed_images_have_soft_labels_everywhere():
+    model = build(**ALL).eval()
+    images, samples = batch()
+    hard = model.loss(images, samples)
+    for sample in samples:
+        sample.set_gt_score(F.one_hot(sample.gt_label, CLASSES)[0].float())
+    for key, value in model.loss(images, samples).items():
+        torch.testing.assert_close(value, hard[key])
+
+
+def test_half_precision_outside():
+    exact, mixed = build(**ALL), build(**ALL)
+    expected = exact.loss(*batch())
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = mixed.loss(*batch())
+    assert losses["loss_area"].dtype == torch.float32
+    torch.testing.assert_close(losses["loss"], expected["loss"], rtol=0.1, atol=0.1)
+    sum(value for key, value in losses.items() if "loss" in key).backward()
+    assert all(p.grad.isfinite().all() for p in mixed.parameters() if p.grad is not None)
+
+
+def test_resume_is_exact():
+    whole, first = build(**ALL), build(**ALL)
+    for _ in range(4):
+        step(whole)
+    for _ in range(2):
+        step(first)
+    second = build(**ALL)
+    second.load_state_dict(copy.deepcopy(first.state_dict()))
+    for _ in range(2):
+        step(second)
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, second.state_dict()[key]), key
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"fore_weight": -1.0}, "fore_weight=-1.0: expected 0 or more"),
+        ({"difference_weight": float("nan")}, "difference_weight=nan"),
+        ({"area_weight": -0.1}, "area_weight=-0.1"),
+        ({"threshold": 1.0}, r"threshold=1.0: expected a share in \[0, 1\)"),
+        ({"masked_batch_norm": "joint"}, "masked_batch_norm='joint': expected one of"),
+        (
+            {"head": {"type": "wsol_mm.CAMHead", "num_classes": 5, "in_channels": 64}},
+            "model.head is a CAMHead, expected a wsol_mm.CausalCAMHead",
+        ),
+        (
+            {
+                "erasing": {
+                    "after": "backbone.layer3",
+                    "layer": {"type": "wsol_mm.AttentiveDropout"},
+                }
+            },
+            "remove model.erasing",
+        ),
+    ],
+)
+def test_refuses_what_has_no_meaning(keys, message):
+    with pytest.raises(ValueError, match=message):
+        build(**keys)
