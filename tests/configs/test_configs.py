@@ -17,7 +17,7 @@ FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*
 RUNNABLE = [name for name in FILES if not name.startswith("_base_/")]
 
 # Largest widths in the tests that run a network; the full-size build covers the rest.
-SLIM = {"fc_out_channels": 32, "num_classes": 10, "split": 5, "lowest": 5}
+SLIM = {"fc_out_channels": 32, "feat_channels": 256, "num_classes": 10, "split": 5, "lowest": 5}
 
 # Networks and parameter groups that have made their step already.
 STEPPED = set()
@@ -183,6 +183,8 @@ def test_trains_and_predicts_one_step(name, load_config):
     model = slim(model_dict(cfg))
     recipe = [model, cfg.default_scope, cfg.optim_wrapper.get("paramwise_cfg")]
     text = json.dumps(recipe, sort_keys=True, default=str)
+    # first weights are not loaded here
+    text = re.sub(r'"init_cfg": \{[^{}]*\}', "", text)
     identity = hashlib.sha256(text.encode()).hexdigest()
     if identity in STEPPED:
         return

@@ -1,4 +1,4 @@
-"""configs/wend: sizes, the paper's values, frames of the pipelines."""
+"""configs/wend and SCR: sizes, the papers' values, frozen parts, frames of the pipelines."""
 
 import copy
 from pathlib import Path
@@ -6,17 +6,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 from mmengine.dataset import Compose
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
 pytest.importorskip("mmcv._ext")
 
 from wsol_mm.registry import MODELS
 
-WEND = Path(__file__).parents[2] / "configs" / "wend"
-METAFILE = yaml.safe_load((WEND / "metafile.yml").read_text())
-NAMES = sorted(path.stem for path in WEND.glob("*.py"))
+CONFIGS = Path(__file__).parents[2] / "configs"
+NAMES = sorted(
+    f"{path.parent.name}/{path.stem}"
+    for pattern in ("wend/*.py", "psol/scr_*.py")
+    for path in CONFIGS.glob(pattern)
+)
+MODELS_LISTED = [
+    entry
+    for folder in ("wend", "psol")
+    for entry in yaml.safe_load((CONFIGS / folder / "metafile.yml").read_text())["Models"]
+    if entry["Config"].removeprefix("configs/").removesuffix(".py") in NAMES
+]
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +75,10 @@ def test_fcos_has_the_papers_parameter_counts(load_config, meta_device, num_clas
 @pytest.mark.parametrize(
     ("name", "eta", "values", "epochs"),
     [
+        ("cln_r50_cub", 0.125, (6, 0.1, 0.3, 0.3), 50),
+        ("cln_r50_ilsvrc", 0.03125, (4, 0.25, 0.1, 0.1), 10),
+        ("faster_rcnn_densenet161_cub", 0.125, (6, 0.1, 0.3, 0.3), 50),
+        ("faster_rcnn_densenet161_ilsvrc", 0.03125, (4, 0.25, 0.1, 0.1), 10),
         ("fcos_r50_cub", 0.125, (6, 0.1, 0.3, 0.3), 50),
         ("fcos_r50_ilsvrc", 0.03125, (4, 0.25, 0.1, 0.1), 10),
         ("faster_rcnn_r50_cub", 0.125, (6, 0.1, 0.3, 0.3), 50),
@@ -85,7 +100,7 @@ def test_values_of_the_paper(load_config, name, eta, values, epochs):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_evaluation_stays_in_the_original_frame(load_config, name, image):
-    cfg = load_config(f"wend/{name}.py")
+    cfg = load_config(f"{name}.py")
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
         packed = Compose(loader.dataset.pipeline)({**image})
         sample = packed["data_samples"]
@@ -97,7 +112,7 @@ def test_evaluation_stays_in_the_original_frame(load_config, name, image):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_boxes_move_with_the_image(load_config, name, image):
-    cfg = load_config(f"wend/{name}.py")
+    cfg = load_config(f"{name}.py")
     pipeline = Compose(cfg.train_dataloader.dataset.pipeline)
     pipeline.transforms[-1].meta_keys = ("homography_matrix",)
     for _ in range(5):
@@ -111,17 +126,122 @@ def test_training_boxes_move_with_the_image(load_config, name, image):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_supervision(load_config, name):
-    dataset = load_config(f"wend/{name}.py").train_dataloader.dataset
+    dataset = load_config(f"{name}.py").train_dataloader.dataset
     oracle = name.endswith("_oracle")
     assert dataset.supervision == ("boxes" if oracle else "pseudo_boxes")
     assert (dataset.pseudo_boxes is None) is oracle
 
 
-@pytest.mark.parametrize("entry", METAFILE["Models"], ids=lambda entry: entry["Name"])
+@pytest.mark.parametrize("entry", MODELS_LISTED, ids=lambda entry: entry["Name"])
 def test_metafile_states_parameters_and_epochs(load_config, meta_device, entry):
-    assert {Path(model["Config"]).stem for model in METAFILE["Models"]} == set(NAMES)
     cfg = copy.deepcopy(load_config(entry["Config"].removeprefix("configs/")))
     with meta_device:
         model = MODELS.build(cfg.model)
     assert entry["Metadata"]["Parameters"] == sum(p.numel() for p in model.parameters())
     assert entry["Metadata"]["Epochs"] == cfg.train_cfg.max_epochs
+
+
+def test_every_config_is_in_a_metafile_and_a_readme():
+    listed = [
+        entry["Config"].removeprefix("configs/").removesuffix(".py") for entry in MODELS_LISTED
+    ]
+    assert sorted(listed) == NAMES
+    for name in NAMES:
+        folder, stem = name.split("/")
+        assert f"({stem}.py)" in (CONFIGS / folder / "README.md").read_text(), name
+
+
+@pytest.mark.parametrize("data", ["cub", "ilsvrc"])
+def test_deformable_detr_is_the_papers(load_config, meta_device, data):
+    cfg = copy.deepcopy(load_config(f"wend/deformable_detr_r50_{data}_frozen.py"))
+    with meta_device:
+        model = MODELS.build(cfg.model)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    # section 4.2.4 gives two decimals of millions
+    assert abs(trained - 16.45e6) < 0.005e6
+    assert model.num_queries == model.test_cfg.max_per_img == 30
+    loss = cfg.model.bbox_head.loss_we
+    gamma, alpha = (6, 0.1) if data == "cub" else (4, 0.25)
+    assert (loss.gamma, loss.alpha, loss.tau1, loss.tau2) == (gamma, alpha, 0.9, 0.9)
+    assert model.eta == 1
+    epochs = 50 if data == "cub" else 10
+    assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].T_max == epochs
+    assert cfg.optim_wrapper.clip_grad.max_norm == 0.1
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    assert type(wrapper.optimizer) is torch.optim.Adam
+    rates = {
+        name: group["lr"]
+        for group in wrapper.optimizer.param_groups
+        for name, parameter in model.named_parameters()
+        if parameter is group["params"][0]
+    }
+    slow = {name for name, rate in rates.items() if rate == pytest.approx(2e-5)}
+    expected = {
+        name
+        for name, parameter in model.named_parameters()
+        if "sampling_offsets" in name or "reference_points" in name or name.startswith("backbone")
+    }
+    assert slow == expected & set(rates)
+    assert any("sampling_offsets" in name for name in slow)
+    assert any("reference_points" in name for name in slow)
+
+
+@pytest.mark.parametrize("data", ["cub", "ilsvrc"])
+def test_scr_asks_for_another_image_where_no_box_is_left(load_config, data, image):
+    dataset = load_config(f"psol/scr_r50_{data}.py").train_dataloader.dataset
+    pipeline = Compose(dataset.pipeline)
+    assert pipeline({**image, "instances": []}) is None
+    corner = {"bbox": [0.0, 0.0, 6.0, 5.0], "bbox_label": 0, "ignore_flag": 0}
+    kept = [pipeline({**image, "instances": [corner]}) for _ in range(30)]
+    assert any(packed is None for packed in kept)
+    assert all(len(p["data_samples"].gt_instances) == 1 for p in kept if p is not None)
+
+
+def test_scr_is_psols(load_config, meta_device):
+    for data, epochs, batch in (("cub", 100, 64), ("ilsvrc", 20, 256)):
+        for net, width, backbone in (("r50", 2048, 23_508_032), ("densenet161", 2208, 26_472_000)):
+            cfg = copy.deepcopy(load_config(f"psol/scr_{net}_{data}.py"))
+            with meta_device:
+                model = MODELS.build(cfg.model)
+            size = sum(p.numel() for p in model.parameters())
+            assert size == backbone + (width + 1) * 512 + 513 * 4
+            assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].T_max == epochs
+            assert cfg.auto_scale_lr.base_batch_size == batch
+            rate = cfg.optim_wrapper.optimizer.lr
+            assert rate == 0.004
+            assert cfg.optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult * rate == 0.002
+    # Table 1 of WEND, two decimals cut off
+    assert 24.55e6 <= 23_508_032 + 2049 * 512 + 513 * 4 < 24.56e6
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_frozen")])
+def test_a_frozen_backbone_keeps_weights_and_statistics(load_config, name):
+    cfg = load_config(f"{name}.py").model.backbone
+    torch.manual_seed(0)
+    backbone = MODELS.build(
+        {**copy.deepcopy(cfg), "depth": 18, "base_channels": 4, "init_cfg": None}
+    )
+    backbone.train()
+    before = copy.deepcopy(backbone.state_dict())
+    features = backbone(torch.randn(2, 3, 32, 32))
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+    assert not any(feature.requires_grad for feature in features)
+    for key, value in backbone.state_dict().items():
+        assert torch.equal(value, before[key]), key
+    assert not any(
+        module.training for module in backbone.modules() if hasattr(module, "running_mean")
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_moco")])
+def test_moco_changes_the_first_weights_only(load_config, name):
+    ours = load_config(f"{name}.py").to_dict()
+    base = load_config(f"{name.removesuffix('_moco')}.py").to_dict()
+    init = ours["model"]["backbone"].pop("init_cfg")
+    assert init == {
+        "type": "Pretrained",
+        "checkpoint": "data/weights/moco_v2_r50.pth",
+        "prefix": "backbone.",
+    }
+    assert base["model"]["backbone"].pop("init_cfg")["checkpoint"] == "torchvision://resnet50"
+    assert ours == base

@@ -10,10 +10,17 @@ train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="mmdet.LoadAnnotations", with_bbox=True),
     dict(type="mmdet.Resize", scale=(256, 256), keep_ratio=False),
-    # a crop without the object is pure background
-    dict(type="mmdet.RandomCrop", crop_size=(224, 224), allow_negative_crop=True),
+    # a crop without the object is pure background; no_box='entropy' and 'resample' are the others
+    dict(
+        type="wsol_mm.BoxCrop",
+        crop=dict(type="mmdet.RandomCrop", crop_size=(224, 224)),
+        no_box="background",
+    ),
     dict(type="mmdet.RandomFlip", prob=0.5),
-    dict(type="mmdet.PackDetInputs"),
+    dict(
+        type="mmdet.PackDetInputs",
+        meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor", "entropy_only"),
+    ),
 ]
 # boxes are loaded behind the resize, so they stay in the original frame
 test_pipeline = [

@@ -1,6 +1,7 @@
 """Binary-class detectors: mmdet's detectors trained on pseudo boxes of one class."""
 
 from wsol_mm.models.detectors.binary_class_detector import (
+    BCDDeformableDETR,
     BCDFasterRCNN,
     BCDSingleStageDetector,
     BinaryClassDetectorMixin,
@@ -8,6 +9,7 @@ from wsol_mm.models.detectors.binary_class_detector import (
 )
 
 __all__ = [
+    "BCDDeformableDETR",
     "BCDFasterRCNN",
     "BCDSingleStageDetector",
     "BinaryClassDetectorMixin",

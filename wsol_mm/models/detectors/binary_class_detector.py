@@ -1,8 +1,9 @@
 """WEND's binary-class detector (Xu et al., ACM MM 2023): eta and boxes in the original frame."""
 
-from mmdet.models.detectors import FasterRCNN, SingleStageDetector
+import torch
+from mmdet.models.detectors import DeformableDETR, FasterRCNN, SingleStageDetector
 from mmdet.structures import SampleList
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.registry import MODELS
@@ -37,6 +38,39 @@ def scale_supervised(losses: dict, eta: float) -> dict:
     return scaled
 
 
+def join_losses(parts: list[tuple[dict, float]]) -> dict:
+    """Add the losses of the parts of one batch, supervised ones first.
+
+    Args:
+        parts: Losses of each part, scaled, and its share of the images. Supervised terms are added
+            as they are, ``loss_we`` by share, other keys are the first part's.
+
+    Returns:
+        A dict with the first part's keys.
+
+    Example:
+        >>> whole, only = {"loss_cls": 2.0, "loss_we": 1.0}, {"loss_cls": 0.0, "loss_we": 5.0}
+        >>> join_losses([(whole, 0.75), (only, 0.25)])
+        {'loss_cls': 2.0, 'loss_we': 2.0}
+    """
+    first = parts[0][0]
+    joined = {key: value for key, value in first.items() if "loss" not in key}
+    for key in first:
+        if key in joined:
+            continue
+        unsupervised = key.split(".")[-1] == UNSUPERVISED
+        shares = [share if unsupervised else 1.0 for _, share in parts]
+        values = [losses[key] for losses, _ in parts]
+        if isinstance(values[0], list | tuple):
+            joined[key] = [
+                sum(share * value for share, value in zip(shares, row, strict=True))
+                for row in zip(*values, strict=True)
+            ]
+        else:
+            joined[key] = sum(share * v for share, v in zip(shares, values, strict=True))
+    return {key: joined[key] for key in first}
+
+
 class BinaryClassDetectorMixin:
     """What an mmdet detector needs to become WEND's; put it before the detector class.
 
@@ -54,8 +88,23 @@ class BinaryClassDetectorMixin:
         self.eta = eta
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict:
-        """The parent's losses, the supervised ones times ``eta``."""
-        return scale_supervised(super().loss(batch_inputs, batch_data_samples), self.eta)
+        """The parent's losses, the supervised ones times ``eta``.
+
+        Images marked ``entropy_only`` (:class:`wsol_mm.BoxCrop`) enter ``loss_we`` alone: they
+        make a pass of their own, whose supervised losses count nothing. Each pass's ``loss_we``
+        weighs as many images as it saw.
+        """
+        only = [bool(sample.get("entropy_only", False)) for sample in batch_data_samples]
+        if not any(only):
+            return scale_supervised(super().loss(batch_inputs, batch_data_samples), self.eta)
+        parts = []
+        for wanted, eta in ((False, self.eta), (True, 0.0)):
+            chosen = [index for index, value in enumerate(only) if value is wanted]
+            if chosen:
+                samples = [batch_data_samples[index] for index in chosen]
+                losses = scale_supervised(super().loss(batch_inputs[chosen], samples), eta)
+                parts.append((losses, len(chosen) / len(only)))
+        return join_losses(parts)
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True
@@ -98,7 +147,24 @@ class BCDFasterRCNN(BinaryClassDetectorMixin, FasterRCNN):
 class BCDSingleStageDetector(BinaryClassDetectorMixin, SingleStageDetector):
     """Any single-stage detector of mmdet (RetinaNet, FCOS, ...) as a binary-class detector.
 
+    With ``wsol_mm.SingleClassRegressionHead`` it is SCR, the baseline with one box per image.
+
     Args:
         eta: See :class:`BinaryClassDetectorMixin`.
         backbone, neck, bbox_head, ...: as in ``mmdet.SingleStageDetector``.
     """
+
+
+@MODELS.register_module()
+class BCDDeformableDETR(BinaryClassDetectorMixin, DeformableDETR):
+    """``mmdet.DeformableDETR`` as a binary-class detector.
+
+    Args:
+        eta: See :class:`BinaryClassDetectorMixin`.
+        backbone, neck, encoder, ...: as in ``mmdet.DeformableDETR``.
+    """
+
+    def _init_layers(self) -> None:
+        super()._init_layers()
+        # mmdet leaves raw memory here until init_weights, and on the CPU whatever the device
+        self.level_embed = nn.Parameter(torch.randn(self.num_feature_levels, self.embed_dims))

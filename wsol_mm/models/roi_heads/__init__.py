@@ -1,8 +1,14 @@
 """Second-stage heads that extend mmdet's."""
 
+from wsol_mm.models.roi_heads.cln_heads import CLNBBoxHead, CLNRoIHead
 from wsol_mm.models.roi_heads.weighted_entropy_bbox_head import (
     WeightedEntropyBBoxMixin,
     WEShared2FCBBoxHead,
 )
 
-__all__ = ["WEShared2FCBBoxHead", "WeightedEntropyBBoxMixin"]
+__all__ = [
+    "CLNBBoxHead",
+    "CLNRoIHead",
+    "WEShared2FCBBoxHead",
+    "WeightedEntropyBBoxMixin",
+]

@@ -1,0 +1,5 @@
+# WEND's Table 6: single-class regression on features as ImageNet left them, statistics of batch norm
+# included.
+_base_ = "./scr_r50_ilsvrc.py"
+
+model = dict(backbone=dict(frozen_stages=4))

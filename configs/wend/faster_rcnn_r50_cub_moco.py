@@ -1,0 +1,7 @@
+# Table 7: the Faster R-CNN of faster_rcnn_r50_cub.py from MoCo v2, brought over by
+# tools/model_converters/moco_to_mmpretrain.py. No label is seen if the boxes' maker has seen none.
+_base_ = "./faster_rcnn_r50_cub.py"
+
+model = dict(
+    backbone=dict(init_cfg=dict(checkpoint="data/weights/moco_v2_r50.pth", prefix="backbone."))
+)

@@ -1,0 +1,26 @@
+# WEND with FCOS and a narrow ResNet-18 on 96 px toy scenes, from random weights.
+_base_ = [
+    "../_base_/models/fcos_r50_c5.py",
+    "../_base_/datasets/toy_det.py",
+    "../_base_/schedules/wend_toy_8e.py",
+    "../_base_/det_runtime.py",
+]
+
+model = dict(
+    # configs/cam/resnet18_toy.py's backbone, 12x12 cells of 8 px
+    backbone=dict(
+        _delete_=True,
+        type="mmpretrain.ResNet",
+        depth=18,
+        base_channels=16,
+        strides=(1, 2, 1, 1),
+    ),
+    bbox_head=dict(
+        in_channels=128,
+        feat_channels=128,
+        strides=[8],
+        loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
+    ),
+)
+# eta stays 1, so the rate needs no factor of its own
+optim_wrapper = dict(optimizer=dict(lr=0.02))
