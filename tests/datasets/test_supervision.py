@@ -109,6 +109,8 @@ def test_a_missing_file_names_the_command_that_makes_it(cub_root):
         (lambda c: c["annotations"][1].update(bbox=[1, 2, 0, 3]), r"annotations\[1\].*no area"),
         (lambda c: c["annotations"][1].update(bbox=[9, 2, 33, 3]), r"annotations\[1\].*of 40x30"),
         (lambda c: c["annotations"].clear(), r"holds no boxes: make it again with"),
+        (lambda c: c["images"][1].pop("height"), r"'017\.Wren/c\.jpg' \(id 9\) needs its width"),
+        (lambda c: c["images"][0].update(width=0), r"'003\.Ani/a 1\.jpg' \(id 7\) needs its width"),
     ],
 )
 def test_bad_files_are_refused(cub_root, pseudo_file, function, message):

@@ -174,3 +174,98 @@ def test_keys_of_the_single_box_are_refused_without_it():
             get_protocol({"name": "original", key: value})
     with pytest.raises(ValueError, match=r"cut=1\.0"):
         get_protocol({"name": "ci_cam", "cut": 1.0})
+
+
+# 512 x 256 is squashed to 256 x 256, of which the middle 224 is seen: x / 2 - 16, y - 16
+CENTRE_CROP = {
+    "ori_shape": (256, 512),
+    "img_shape": (224, 224),
+    "homography_matrix": np.array([[0.5, 0, -16], [0, 1.0, -16], [0, 0, 1.0]]),
+}
+
+
+@pytest.mark.parametrize("name", ["psol", "c2am", "wend"])
+def test_centre_crop_protocols_clip_boxes_by_hand(name):
+    protocol = get_protocol(name)
+    view = View(CENTRE_CROP, protocol)
+    boxes = np.array([[0, 0, 132, 116.5], [32, 16, 480, 240], [0, 0, 20, 10]])
+    expected = [[0, 0, 50, 100.5], [0, 0, 224, 224], [0, 0, 0, 0]]
+    assert view.boxes(boxes).tolist() == expected
+    assert protocol.ground_truth == "all"
+    assert not protocol.comparable
+
+
+@pytest.mark.parametrize("name", ["psol", "c2am", "wend"])
+def test_centre_crop_protocols_of_boxes_by_hand(name):
+    protocol = get_protocol(name)
+
+    def record(label, box, img_id):
+        sample = {
+            **CENTRE_CROP,
+            "img_id": img_id,
+            "gt_label": label,
+            "pred_score": np.array([0.9, 0.1]),
+            # a box that the crop leaves 0..50 x 0..100 of
+            "gt_instances": {"bboxes": np.array([[0.0, 0, 132, 116], [400, 200, 420, 210]])},
+            "pred_instances": {
+                "bboxes": np.array([box, [0.0, 0, 512, 256]]),
+                "scores": np.array([0.8, 0.1]),
+            },
+        }
+        return make_record(sample, protocol)
+
+    half = record(0, [32.0, 16, 132, 66], "a")  # 0..50 x 0..50 of 0..50 x 0..100
+    more = record(0, [32.0, 16, 132, 67], "b")  # one row more
+    wrong = record(1, [300.0, 16, 310, 30], "c")
+    assert half["box_iou"][0] == 0.5
+    assert more["box_iou"][0] == 0.51
+    assert wrong["box_iou"][0] == 0
+    # in the full frame the same box covers less than a third
+    whole = make_record(
+        {
+            "img_id": "b",
+            "gt_label": 0,
+            "ori_shape": (256, 512),
+            "gt_instances": {"bboxes": np.array([[0.0, 0, 132, 116]])},
+            "pred_instances": {
+                "bboxes": np.array([[32.0, 16, 132, 67]]),
+                "scores": np.array([1.0]),
+            },
+        },
+        get_protocol("original"),
+    )
+    assert whole["box_iou"][0] == pytest.approx(100 * 51 / (132 * 116))
+    computed = evaluate_records(
+        [half, more, wrong], protocol, Settings(bootstrap=0), stamp={}
+    ).flat()
+    # exactly .5 is not enough; class 0 has one of two, class 1 none
+    assert computed["gt_known"] == 25
+    assert computed["top1_loc"] == 25
+    again = evaluate_records(
+        [half, more, wrong],
+        get_protocol({"name": name, "match": "ge", "average": "micro"}),
+        Settings(bootstrap=0),
+        stamp={},
+    ).flat()
+    assert again["gt_known"] == pytest.approx(200 / 3)
+
+
+def test_c2ams_maps_are_compared_in_their_own_crop_by_hand():
+    # 480 x 480, of which the middle 448 is seen
+    score_map = np.zeros((28, 28))
+    score_map[:, :14] = 1
+    sample = map_sample(
+        score_map,
+        [[0, 0, 240, 240]],
+        ori_shape=(480, 480),
+        img_shape=(448, 448),
+        homography_matrix=np.array([[1.0, 0, -16], [0, 1.0, -16], [0, 0, 1.0]]),
+    )
+    record = make_record(sample, get_protocol("c2am"))
+    # ground truth: 0..224 of 448 in both directions; the map's box: the left half, 0..224 x 0..448
+    assert record["curve_largest"][128] == pytest.approx(0.5, abs=0.01)
+    # with the full ground truth, 240 x 240 px, it would be another share
+    full = make_record(sample, get_protocol({"name": "c2am", "geometry": "full"}))
+    assert full["curve_largest"][128] == pytest.approx(
+        224 * 224 / (240 * 240 + 224 * 448 - 224 * 224), abs=0.01
+    )

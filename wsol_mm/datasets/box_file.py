@@ -67,8 +67,9 @@ def read_pseudo_boxes(path: str, known: set[str]) -> dict[str, list[Box]]:
 
     Raises:
         FileNotFoundError: When the file is missing; the message holds the command that makes it.
-        ValueError: When it does not name its maker, or holds an unknown image, another category,
-            or a box outside its image or without area; the message names the entry.
+        ValueError: When it does not name its maker, or holds an unknown image, one without size,
+            another category, or a box outside its image or without area; the message names the
+            entry.
     """
     file = Path(path)
     command = MAKE_COMMAND.format(path=path)
@@ -86,6 +87,11 @@ def read_pseudo_boxes(path: str, known: set[str]) -> dict[str, list[Box]]:
                 f"{file}: image '{entry['file_name']}' (id {entry['id']}) is not in this split; "
                 f"the file was made for split '{info.get('split')}' of another list"
             )
+        if not all(_is_size(entry.get(side)) for side in ("width", "height")):
+            raise ValueError(
+                f"{file}: image '{entry['file_name']}' (id {entry['id']}) needs its width and "
+                "height in pixels, without which its boxes cannot be checked"
+            )
     categories = {entry.get("id") for entry in content["categories"]}
     names = [entry.get("name") for entry in content["categories"]]
     if names != [OBJECT_CLASS]:
@@ -99,10 +105,13 @@ def read_pseudo_boxes(path: str, known: set[str]) -> dict[str, list[Box]]:
         if entry.get("category_id") not in categories:
             raise ValueError(f"{place}: category_id {entry.get('category_id')} is not the object's")
         box = coco_box(entry, place)
-        size = (image["width"], image["height"]) if {"width", "height"} <= image.keys() else None
-        if problem := box_problem(box, size):
+        if problem := box_problem(box, (image["width"], image["height"])):
             raise ValueError(f"{place}, image '{image['file_name']}': {problem}")
         boxes.setdefault(image["file_name"], []).append(box)
     if not boxes:
         raise ValueError(f"{file} holds no boxes: make it again with `{command}`")
     return boxes
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

@@ -119,6 +119,40 @@ PROTOCOLS: dict[str, Protocol] = {
             "thresholds (.1 on CUB, .12 on ILSVRC, times the maximum) and epoch were chosen on the "
             "test set; rounding and ends are the reference benchmark's, not checked in its code",
         ),
+        Protocol(
+            name="psol",
+            rounding="exact",
+            plus_one=False,
+            match="gt",
+            average="macro",
+            geometry="input",
+            note="PSOL's test: 256 px squash, centre crop 224 (the test pipeline's part), truth "
+            "clipped to the crop, IoU above .5 with any box of the image's class, mean of the "
+            "classes' accuracies. A box near the crop's border is easier than in the full "
+            "frame. Rounding and ends are ours; its code takes a pixel off the boxes of "
+            "ILSVRC's XML files",
+        ),
+        Protocol(
+            name="c2am",
+            rounding="exact",
+            plus_one=False,
+            match="gt",
+            average="macro",
+            geometry="input",
+            note="C2AM's test: PSOL's for boxes; its maps see the middle 448 of a 480 px squash, "
+            "and their threshold was chosen on the boxes it reports",
+        ),
+        Protocol(
+            name="wend",
+            rounding="exact",
+            plus_one=False,
+            match="gt",
+            average="macro",
+            geometry="input",
+            note="WEND's test: 256 px squash, centre crop 224, IoU above .5. Clipped truth and the "
+            "mean of classes are those of C2AM's code, on which it builds; the paper does not "
+            "say, and no code was found",
+        ),
     )
 }
 

@@ -13,6 +13,7 @@ pytest.importorskip("mmcv._ext")
 from mmdet.structures import DetDataSample
 
 from wsol_mm.models.detectors import BCDFasterRCNN, scale_supervised
+from wsol_mm.models.detectors.binary_class_detector import join_losses
 from wsol_mm.models.losses import WeightedEntropyLoss
 from wsol_mm.models.losses.weighted_entropy_mixin import recorded_calls
 from wsol_mm.registry import MODELS
@@ -180,3 +181,49 @@ def test_wrong_keys():
         toy_detector(eta=0)
     with pytest.raises(ValueError, match=r"loss_we\.use_sigmoid=True but loss_cls"):
         toy_detector(loss_we=dict(**WE, use_sigmoid=True))
+
+
+def test_an_image_for_entropy_alone_moves_no_supervised_loss():
+    inputs, samples = batch([[10, 10, 60, 70]], [[30, 20, 80, 80]], [])
+    model = toy_detector(eta=0.5)
+    model.eval()  # batch norms see each image alone
+    # scores that differ from image to image
+    for layer in (model.roi_head.bbox_head.fc_cls, model.rpn_head.rpn_cls):
+        layer.weight.data *= 300
+    alone = losses_of(model, inputs[:2], samples[:2])
+    samples[2].set_metainfo({"entropy_only": True})
+    marked = losses_of(model, inputs, samples)
+    assert set(marked) == set(alone)
+    for key in LOSSES:
+        assert as_float(marked[key]) == pytest.approx(as_float(alone[key]), rel=1e-5), key
+    third = model.loss(inputs[2:], [samples[2]])
+    assert all(as_float(third[key]) == 0 for key in LOSSES)
+    assert as_float(third["loss_we"]) > 0
+    assert as_float(marked["loss_we"]) != as_float(alone["loss_we"])
+    # as background it moves them
+    samples[2].set_metainfo({"entropy_only": False})
+    background = losses_of(model, inputs, samples)
+    for key in ("loss_rpn_cls", "loss_cls"):
+        assert as_float(background[key]) != pytest.approx(as_float(alone[key]), rel=1e-3), key
+
+
+def test_every_parameter_keeps_its_gradient_with_images_for_entropy_alone():
+    inputs, samples = batch([], [])
+    for sample in samples:
+        sample.set_metainfo({"entropy_only": True})
+    model = toy_detector()
+    losses = model.loss(inputs, samples)
+    total, _ = model.parse_losses(losses)
+    total.backward()
+    # zero where only boxes teach, but there: processes wait for each other's gradients
+    head = model.roi_head.bbox_head
+    assert head.fc_cls.weight.grad.abs().sum() > 0
+    assert model.rpn_head.rpn_cls.weight.grad.abs().sum() == 0
+
+
+def test_parts_of_a_batch_are_joined():
+    whole = {"d0.loss_we": 1.0, "loss_rpn_cls": [1.0, 2.0], "acc": 80.0}
+    only = {"d0.loss_we": 3.0, "loss_rpn_cls": [0.0, 0.0], "acc": 0.0}
+    joined = join_losses([(whole, 0.5), (only, 0.5)])
+    assert joined == {"d0.loss_we": 2.0, "loss_rpn_cls": [1.0, 2.0], "acc": 80.0}
+    assert join_losses([(only, 1.0)]) == only

@@ -1,5 +1,6 @@
 """Transforms that keep the geometry needed to evaluate localization."""
 
+from wsol_mm.datasets.transforms.box_crop import BoxCrop
 from wsol_mm.datasets.transforms.fixed_views import FixedViews
 from wsol_mm.datasets.transforms.formatting import PackWSOLInputs
 from wsol_mm.datasets.transforms.geometric import CenterCrop, Pad, RandomCrop, RandomFlip, Resize
@@ -7,6 +8,7 @@ from wsol_mm.datasets.transforms.hide_and_seek import HideAndSeek
 from wsol_mm.datasets.transforms.loading import LoadMasks
 
 __all__ = [
+    "BoxCrop",
     "CenterCrop",
     "FixedViews",
     "HideAndSeek",

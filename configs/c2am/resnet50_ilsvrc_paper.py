@@ -1,0 +1,13 @@
+# The authors' view and test on ILSVRC: see resnet50_cub_paper.py.
+_base_ = "./resnet50_ilsvrc.py"
+
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="wsol_mm.Resize", scale=(480, 480)),
+    dict(type="wsol_mm.CenterCrop", crop_size=448),
+    *_base_.test_pipeline[2:],
+]
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+val_evaluator = dict(protocol="c2am")
+test_evaluator = dict(protocol="c2am")
