@@ -95,7 +95,7 @@ PRESETS = {
             one("lambda_norm", "model.head.loss_norm.loss_weight", 0.05, 0.1, 0.15, 0.3, 0.5),
             one("lambda_drop", "model.erasing.loss_weight", 1.0, 2.0, 3.0, 4.0),
             one("tau_fg", "model.head.loss_sim.tau_fg", 0.4, 0.5, 0.6, 0.7),
-            one("tau_bg", "model.head.loss_sim.tau_bg", 0.05, 0.1, 0.2, 0.3),
+            one("tau_bg", "model.head.loss_sim.tau_bg", 0.05, 0.1, 0.15, 0.2),
             one("gamma", "model.erasing.layer.threshold", 0.6, 0.7, 0.8, 0.9),
             one("p", "model.erasing.layer.drop_prob", 0.25, 0.5, 0.75, 1.0),
         ),
