@@ -10,6 +10,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
+from wsol_mm.evaluation.protocols import PROTOCOLS
+
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 RUNNABLE = sorted(
     path.relative_to(CONFIGS).as_posix()
@@ -48,6 +50,9 @@ def test_selection_reads_val_and_test_is_only_reported(name):
     test = dataset(cfg, "test")
     assert test.split == "test"
     assert test.reads_truth
+    protocol = cfg.test_evaluator.get("protocol", "wsolevaluation")
+    name = protocol if isinstance(protocol, str) else protocol["name"]
+    assert name in PROTOCOLS
     # an author's protocol brings its own rule
-    if cfg.default_scope == "mmpretrain" and "protocol" not in cfg.test_evaluator:
+    if cfg.default_scope == "mmpretrain" and name in ("wsolevaluation", "original"):
         assert cfg.test_evaluator.threshold == "val"

@@ -11,9 +11,8 @@ import fcntl
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +20,7 @@ from typing import IO, Any
 from wsol_mm.apis.experiments import TrialError, train_trial
 from wsol_mm.apis.search_space import Parameter
 from wsol_mm.apis.trials import Trial, trial_key
+from wsol_mm.engine.file_lock import file_lock
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def open_study(search: Search, count: int) -> Any:
     from optuna.trial import TrialState, create_trial
 
     search.out.mkdir(parents=True, exist_ok=True)
-    with _lock(search.out / ".lock"):
+    with file_lock(search.out / ".lock"):
         study = optuna.create_study(
             study_name="search",
             storage=optuna.storages.RDBStorage(
@@ -134,14 +134,6 @@ def open_study(search: Search, count: int) -> Any:
                 )
             )
     return study
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Wait for a lock file; it is released when this process ends, however that happens."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _claim(search: Search, number: int) -> IO[str] | None:

@@ -7,7 +7,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from wsol_mm.functional.masking import area_loss, difference_scores, foreground_masks
-from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier, _training_norms, _untracked
+from wsol_mm.models.batch_norm import training_norms, untracked
+from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
 from wsol_mm.models.heads.cam_head import target_labels
 from wsol_mm.models.heads.causal_cam_head import CausalCAMHead
 from wsol_mm.registry import MODELS
@@ -112,7 +113,7 @@ class CausalExpert(WSOLClassifier):
         """First-branch logits (B, K) of masked images."""
         norms: AbstractContextManager = nullcontext()
         if self.masked_batch_norm == "clean":
-            norms = _untracked(_training_norms(self))
+            norms = untracked(training_norms(self))
         with norms:
             return self.head.first_branch(self.extract_feat(inputs))[1]
 

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import torch
 from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from wsol_mm.models.batch_norm import batch_norm_by_branch, training_norms, untracked
 from wsol_mm.models.refiners import build_refiners, refine_samples
 from wsol_mm.registry import MODELS
 
@@ -112,7 +111,7 @@ class WSOLClassifier(ImageClassifier):
         count = len(inputs)
         with (
             _hooked(self._module(erasing.after), erasing.double),
-            _batch_norm_by_branch(self, count, erasing.batch_norm),
+            batch_norm_by_branch(self, count, erasing.batch_norm),
         ):
             feats = self.extract_feat(inputs)
         # What was tapped before the branch began is not doubled.
@@ -126,8 +125,8 @@ class WSOLClassifier(ImageClassifier):
         if erasing.loss == "consistency":
             loss = (clean[-1].float() - erased[-1].float()).abs().mean()
         else:
-            norms = _training_norms(self.head) if erasing.batch_norm == "clean" else []
-            with _untracked(norms):
+            norms = training_norms(self.head) if erasing.batch_norm == "clean" else []
+            with untracked(norms):
                 loss = self.head._get_loss(self.head(erased), data_samples)["loss"]
         return {**losses, "loss_erasing": erasing.loss_weight * loss}
 
@@ -192,47 +191,3 @@ def _recorded(module: nn.Module) -> Iterator[list[Tensor]]:
     outputs: list[Tensor] = []
     with _hooked(module, lambda _module, _args, output: outputs.append(output)):
         yield outputs
-
-
-@contextmanager
-def _batch_norm_by_branch(model: nn.Module, count: int, mode: str) -> Iterator[None]:
-    """Let batch norms treat the two halves of a doubled batch as two batches."""
-    norms = [] if mode == "joint" else _training_norms(model)
-    for norm in norms:
-        # An attribute of the instance hides the class's method until it is deleted.
-        norm.forward = partial(_normalize_halves, norm, count, mode)
-    try:
-        yield
-    finally:
-        for norm in norms:
-            del norm.forward
-
-
-def _normalize_halves(norm: _BatchNorm, count: int, mode: str, features: Tensor) -> Tensor:
-    forward = type(norm).forward
-    if len(features) != 2 * count:
-        return forward(norm, features)
-    clean, erased = features.split(count)
-    clean = forward(norm, clean)
-    with _untracked([norm] if mode == "clean" else []):
-        return torch.cat([clean, forward(norm, erased)])
-
-
-def _training_norms(model: nn.Module) -> list[_BatchNorm]:
-    return [m for m in model.modules() if isinstance(m, _BatchNorm) and m.training]
-
-
-@contextmanager
-def _untracked(norms: list[_BatchNorm]) -> Iterator[None]:
-    """Batch norms in training use a batch's statistics and leave no trace of it, counter included.
-
-    A momentum of 0 would still count the batch, which matters for cumulative averages.
-    """
-    tracked = [norm.track_running_stats for norm in norms]
-    for norm in norms:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm, track in zip(norms, tracked, strict=True):
-            norm.track_running_stats = track
