@@ -12,7 +12,14 @@ import pytest
 from mmengine.config import Config
 
 from wsol_mm.apis import experiments, trials
-from wsol_mm.apis.experiments import Trial, TrialError, run_trial, run_trials, trial_key
+from wsol_mm.apis.experiments import (
+    PseudoBoxes,
+    Trial,
+    TrialError,
+    run_trial,
+    run_trials,
+    trial_key,
+)
 
 CAM = Trial("configs/cam/resnet18_toy.py")
 
@@ -39,6 +46,8 @@ class Tools:
             Path(value["--out"]).mkdir()
         elif tool == "train.py":
             self.train(Path(value["--work-dir"]))
+        elif tool == "pseudo_boxes.py":
+            Path(value["--out"]).touch()
         else:
             self.test(Path(value["--out"]), Config.fromfile(words[0]))
         with self.lock:
@@ -146,6 +155,7 @@ def test_a_trial_runs_its_stages_and_keeps_everything(tools, tmp_path):
     assert result["metrics"] == {"top1_cls": 95.0, "gt_known": 62.0}
     assert result["stamp"] == {"threshold": {"source": "val"}}
     assert (result["epoch"], result["val"]) == (4, {"top1_cls": 94.0})
+    assert [result["history"][epoch]["top1_cls"] for epoch in "246"] == [92.0, 94.0, 96.0]
     assert (result["seed"], result["dials"]) == (2, ["--objects", "3"])
     assert (result["config"], result["options"]) == (CAM.config, options)
     assert result["train_seconds"] >= 0
@@ -163,6 +173,41 @@ def test_finished_work_is_not_repeated(tools, tmp_path):
     assert tools.names()[3:] == ["test.py", "train.py", "test.py"]  # scenes are shared
     assert run_trial(CAM, tmp_path / "other", kept=tmp_path / "results") == first
     assert len(tools.calls) == 6
+
+
+def test_inputs_come_first_and_from_the_same_data(tools, tmp_path):
+    backbone = {"model.backbone.init_cfg": {"type": "Pretrained", "checkpoint": "{cam}"}}
+    boxes = {"train_dataloader.dataset.pseudo_boxes": "{boxes}"}
+    detector = Trial(
+        "configs/wend/faster_rcnn_r18_toy.py",
+        {**backbone, **boxes},
+        seed=3,
+        dials=("--objects", "2"),
+        inputs={"cam": replace(CAM, seed=7), "boxes": PseudoBoxes(CAM, "otsu")},
+    )
+    result = run_trial(detector, tmp_path)
+    order = ["make_toy.py", "train.py", "pseudo_boxes.py", "train.py", "test.py"]
+    assert tools.names() == order  # one CAM serves both inputs
+    _, (_, first, _), (_, drawn, _), (_, train, _), _ = tools.calls
+    cam, cfg = Config.fromfile(first[0]), Config.fromfile(train[0])
+    assert cam.randomness.seed == 3
+    assert cam.train_dataloader.dataset.data_root == cfg.train_dataloader.dataset.data_root
+    chosen = Path(first[0]).parent / "train/best_wsol_top1_loc_epoch_4.pth"
+    assert cfg.model.backbone.init_cfg.checkpoint == str(chosen) == drawn[1]
+    assert drawn[2:6] == ["--threshold", "otsu", "--split", "train"]
+    assert cfg.train_dataloader.dataset.pseudo_boxes == drawn[7]
+    assert result["inputs"]["boxes"]["key"][1] == "otsu"
+    assert result["inputs"]["cam"]["config"] == CAM.config
+
+    keys = {trial_key(replace(detector, inputs=inputs)) for inputs in (
+        detector.inputs,
+        {**detector.inputs, "boxes": PseudoBoxes(CAM)},
+        {**detector.inputs, "cam": replace(CAM, options={"optim_wrapper.optimizer.lr": 1})},
+    )}  # fmt: skip
+    assert len(keys) == 3
+    assert trial_key(replace(CAM, inputs={})) == trial_key(CAM)
+    with pytest.raises(ValueError, match="call the input otherwise"):
+        replace(CAM, inputs={"data": CAM})
 
 
 def test_a_run_that_was_cut_off_goes_on_and_has_no_time(tools, tmp_path):

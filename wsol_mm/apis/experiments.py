@@ -4,7 +4,8 @@ A study (effect rows, head-to-head, sweep) is a list of :class:`Trial`; :func:`r
 is not finished yet. Below its folder ``root``:
 
 - ``scenes/``: the toy scenes, one folder per dials and seed, shared by all trials;
-- ``runs/``: one folder per training with configs, log and checkpoints (the newest and the best);
+- ``runs/``: one folder per training with configs, log and checkpoints (the newest and the best),
+  and the pseudo boxes that it made;
 - ``results/<name>-<key>-seed<k>.json``: the numbers, and everything they belong to.
 
 The key is a hash of what the numbers follow from, so a changed config is another trial, and a
@@ -27,6 +28,7 @@ from typing import IO, Any
 from wsol_mm.apis.report import machine
 from wsol_mm.apis.trials import (
     ROOT,
+    PseudoBoxes,
     Trial,
     describe,
     finished_result,
@@ -41,6 +43,7 @@ from wsol_mm.functional.paired import Difference, paired_difference
 
 __all__ = [
     "Difference",
+    "PseudoBoxes",
     "Trial",
     "TrialError",
     "paired_difference",
@@ -83,8 +86,9 @@ def run_trial(
 
     Returns:
         The result: ``metrics`` of the test split in percent and their ``stamp``, ``val`` (metrics
-        that chose the checkpoint), ``epoch`` of the checkpoint, ``train_seconds`` (None when the
-        training was cut off on the way), the trial's fields and key, versions and machine.
+        that chose the checkpoint), ``epoch`` of the checkpoint, ``history`` (metrics of val after
+        each epoch that was validated), ``train_seconds`` (None when the training was cut off on
+        the way), the trial's fields and key, versions and machine.
 
     Raises:
         TrialError: A tool failed.
@@ -100,9 +104,9 @@ def run_trial(
         if done is not None:
             return done
         stages = _Stages(folder / "log.txt", lock, threads)
-        data = _data(trial, root, stages)
-        result = {**describe(trial), **_train(trial, folder, data, stages)}
-        result |= {**_test(trial, folder, data, stages), "machine": machine()}
+        files = {"data": _data(trial, root, stages), **_inputs(trial, root, stages)}
+        result = {**describe(trial), **_train(trial, folder, files, stages)}
+        result |= {**_test(trial, folder, files, stages), "machine": machine()}
         with atomic_write(result_file(trial, results)) as temporary:
             temporary.write_text(json.dumps(result, indent=1, default=repr) + "\n")
     return result
@@ -116,7 +120,8 @@ def train_trial(
     A later :func:`run_trial` of the same trial goes on from here.
 
     Returns:
-        ``val`` (metrics that chose the checkpoint), its ``epoch``, and ``train_seconds``.
+        ``val`` (metrics that chose the checkpoint), its ``epoch``, ``history`` and
+        ``train_seconds``.
 
     Raises:
         TrialError: A tool failed.
@@ -125,8 +130,8 @@ def train_trial(
     folder = trial_folder(trial, root)
     with file_lock(folder / ".lock") as lock:
         stages = _Stages(folder / "log.txt", lock, threads)
-        data = _data(trial, root, stages)
-        return _train(trial, folder, data, stages)
+        files = {"data": _data(trial, root, stages), **_inputs(trial, root, stages)}
+        return _train(trial, folder, files, stages)
 
 
 def run_trials(
@@ -189,7 +194,7 @@ class _Stages:
     """Runs the repository's tools, one after the other, into one log."""
 
     def __init__(self, log: Path, lock: IO[str], threads: int | None) -> None:
-        self.log, self.lock = log, lock
+        self.log, self.lock, self.threads = log, lock, threads
         self.environment = dict(os.environ)
         if threads is not None:
             self.environment |= {**ONE_THREAD, "OMP_NUM_THREADS": str(threads)}
@@ -227,12 +232,39 @@ def _data(trial: Trial, root: str | os.PathLike[str], stages: _Stages) -> Path:
     return folder
 
 
-def _train(trial: Trial, folder: Path, data: Path, stages: _Stages) -> dict[str, Any]:
+def _inputs(trial: Trial, root: str | os.PathLike[str], stages: _Stages) -> dict[str, Path]:
+    """The files of a trial's inputs; what is missing is trained and drawn."""
+    threads = stages.threads
+    files = {}
+    for name, source in trial.sources().items():
+        train_trial(source, root, threads=threads)
+        folder = trial_folder(source, root)
+        files[name] = best_checkpoint(folder / "train")
+        boxes = trial.inputs[name]
+        if isinstance(boxes, PseudoBoxes):
+            files[name] = _boxes(files[name], boxes.threshold, folder, threads)
+    return files
+
+
+def _boxes(checkpoint: Path, threshold: str, folder: Path, threads: int | None) -> Path:
+    """Pseudo boxes of the training images, drawn unless they are there."""
+    file = folder / f"boxes-{threshold}.json"
+    with file_lock(folder / ".lock") as lock:
+        if not file.is_file():
+            words = ("--threshold", threshold, "--split", "train", "--out", file)
+            stages = _Stages(folder / "log.txt", lock, threads)
+            stages.run("pseudo_boxes.py", folder / "config.py", checkpoint, *words)
+    return file
+
+
+def _train(
+    trial: Trial, folder: Path, files: Mapping[str, Path], stages: _Stages
+) -> dict[str, Any]:
     """Train, unless a test of the same training has done so."""
     marker, work_dir = folder / "trained.json", folder / "train"
     if marker.is_file():
         return json.loads(marker.read_text())
-    config = write_config(resolved_config(trial), folder / "config.py", data)
+    config = write_config(resolved_config(trial), folder / "config.py", files)
     resumed, start = (work_dir / "last_checkpoint").is_file(), time.time()
     stages.run("train.py", config, "--work-dir", work_dir, "--resume")
     seconds = time.time() - start
@@ -241,20 +273,22 @@ def _train(trial: Trial, folder: Path, data: Path, stages: _Stages) -> dict[str,
         if checkpoint.name != newest and not checkpoint.name.startswith("best_"):
             checkpoint.unlink()
     epoch = int(best_checkpoint(work_dir).stem.rpartition("_")[2])
+    history = _history(work_dir)
     facts = {
         "epoch": epoch,
         "train_seconds": None if resumed else round(seconds, 1),
-        "val": _validation(work_dir, epoch),
+        "val": history.get(str(epoch), {}),
+        "history": history,
     }
     with atomic_write(marker) as temporary:
         temporary.write_text(json.dumps(facts) + "\n")
     return facts
 
 
-def _test(trial: Trial, folder: Path, data: Path, stages: _Stages) -> dict[str, Any]:
+def _test(trial: Trial, folder: Path, files: Mapping[str, Path], stages: _Stages) -> dict[str, Any]:
     """Test the best checkpoint."""
     out = folder / f"test-{trial_key(trial)[:8]}"
-    config = write_config(resolved_config(trial, test=True), out / "config.py", data)
+    config = write_config(resolved_config(trial, test=True), out / "config.py", files)
     file = out / "result.json"
     checkpoint = best_checkpoint(folder / "train")
     stages.run("test.py", config, checkpoint, "--work-dir", out, "--out", file)
@@ -280,15 +314,16 @@ def best_checkpoint(work_dir: Path) -> Path:
     return found[0]
 
 
-def _validation(work_dir: Path, epoch: int) -> dict[str, float]:
-    """Metrics of the validation after an epoch, from the logs of all parts of a run."""
-    found: dict[str, float] = {}
+def _history(work_dir: Path) -> dict[str, dict[str, float]]:
+    """Metrics of every validation by epoch, from the logs of all parts of a run."""
+    found: dict[str, dict[str, float]] = {}
     for log in sorted(work_dir.glob("*/vis_data/scalars.json")):
         for line in log.read_text().splitlines():
             row = json.loads(line)
-            if row.get("step") == epoch and any(key.startswith("wsol/") for key in row):
-                found = {key: value for key, value in row.items() if "/" in key}
-    return _without_prefix(found)
+            if any(key.startswith("wsol/") for key in row):
+                metrics = {key: value for key, value in row.items() if "/" in key}
+                found[str(row["step"])] = _without_prefix(metrics)
+    return found
 
 
 def _headline(result: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ OUTPUTS |= {"log_level", "log_processor", "launcher", "pin_memory", "experiment_
 class Trial:
     """One training and its test.
 
-    In every value of the options ``{data}`` stands for the folder of the scenes.
+    In every value of the options ``{data}`` stands for the folder of the scenes, and the name of
+    an input, ``{teacher}`` say, for the file that it gives.
 
     Attributes:
         config: Config file, absolute or relative to the current folder or the repository.
@@ -40,6 +41,9 @@ class Trial:
         data_root: Folder of a data set to use instead of toy scenes.
         test_options: Keys to override at the test only. Trials that differ in nothing else share
             the training, and the checkpoint that its own val numbers chose.
+        inputs: What other trainings give to this one, by name: a trial stands for the checkpoint
+            that val chose, :class:`PseudoBoxes` for a file of boxes. They get the seed, dials and
+            data of this trial.
     """
 
     config: str
@@ -48,17 +52,45 @@ class Trial:
     dials: tuple[str, ...] = ()
     data_root: str | None = None
     test_options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Trial | PseudoBoxes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse dials of scenes that are not drawn."""
+        """Refuse dials of scenes that are not drawn, and an input with the name of the data."""
         if self.data_root is not None and self.dials:
             raise ValueError(f"Trial: data_root={self.data_root!r} takes no dials: {self.dials}")
+        if "data" in self.inputs:
+            raise ValueError("Trial: {data} is the folder of the scenes; call the input otherwise")
 
     @property
     def name(self) -> str:
         """Folder and name of the config, for file names."""
         path = Path(self.config)
         return f"{path.parent.name}-{path.stem}"
+
+    def sources(self) -> dict[str, Trial]:
+        """The training behind each input, on the data and with the seed of this trial."""
+        return {
+            name: replace(
+                source.maker if isinstance(source, PseudoBoxes) else source,
+                seed=self.seed,
+                dials=self.dials,
+                data_root=self.data_root,
+            )
+            for name, source in self.inputs.items()
+        }
+
+
+@dataclass(frozen=True)
+class PseudoBoxes:
+    """Boxes that a trained localizer draws on the training images (``tools/pseudo_boxes.py``).
+
+    Attributes:
+        maker: The localizer.
+        threshold: ``val``, ``otsu``, ``mean`` or a number.
+    """
+
+    maker: Trial
+    threshold: str = "val"
 
 
 def config_file(trial: Trial) -> Path:
@@ -111,8 +143,18 @@ def trial_key(trial: Trial, *, test: bool = True) -> str:
     content = [_numbers_only(resolved_config(trial).to_dict()), data, trial.seed]
     if test and trial.test_options:
         content.append(_numbers_only(resolved_config(trial, test=True).to_dict()))
+    if trial.inputs:
+        content.append(_input_keys(trial))
     text = json.dumps(content, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _input_keys(trial: Trial) -> dict[str, list[str]]:
+    keys = {name: [trial_key(source, test=False)] for name, source in trial.sources().items()}
+    for name, source in trial.inputs.items():
+        if isinstance(source, PseudoBoxes):
+            keys[name].append(source.threshold)
+    return keys
 
 
 def result_file(trial: Trial, results: str | os.PathLike[str]) -> Path:
@@ -129,15 +171,16 @@ def finished_result(trial: Trial, *folders: str | os.PathLike[str] | None) -> di
     return None
 
 
-def write_config(cfg: Config, path: Path, data: Path) -> Path:
-    """Write a whole config whose loaders read ``data``; returns ``path``.
+def write_config(cfg: Config, path: Path, files: Mapping[str, Path]) -> Path:
+    """Write a whole config whose loaders read ``files["data"]``; returns ``path``.
 
-    The tools are given this file instead of overrides, so an override may have any value.
+    ``{name}`` in any value becomes the file of that name. The tools are given this file instead of
+    overrides, so an override may have any value.
     """
     for loader in LOADERS:
         if cfg.get(loader):
-            cfg[loader] = _with_data(cfg[loader].to_dict(), data)
-    filled = Config(_fill(cfg.to_dict(), data))
+            cfg[loader] = _with_data(cfg[loader].to_dict(), files["data"])
+    filled = Config(_fill(cfg.to_dict(), files))
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         filled.dump(temporary)
@@ -153,18 +196,26 @@ def _with_data(node: Any, data: Path) -> Any:
     return [_with_data(item, data) for item in node] if isinstance(node, list) else node
 
 
-def _fill(node: Any, data: Path) -> Any:
+def _fill(node: Any, files: Mapping[str, Path]) -> Any:
     if isinstance(node, dict):
-        return {key: _fill(value, data) for key, value in node.items()}
+        return {key: _fill(value, files) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return type(node)(_fill(item, data) for item in node)
-    return node.replace("{data}", str(data)) if isinstance(node, str) else node
+        return type(node)(_fill(item, files) for item in node)
+    if isinstance(node, str):
+        for name, file in files.items():
+            node = node.replace(f"{{{name}}}", str(file))
+    return node
 
 
 def describe(trial: Trial) -> dict[str, Any]:
     """What a result belongs to, without paths of this machine."""
     path = config_file(trial)
+    inputs = {
+        name: {"key": keys, "config": trial.sources()[name].config}
+        for name, keys in _input_keys(trial).items()
+    }
     return {
+        **({"inputs": inputs} if inputs else {}),
         "config": str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path),
         "options": dict(trial.options),
         "test_options": dict(trial.test_options),

@@ -1,0 +1,10 @@
+"""Rows of benchmarks/effects.py: a module for each family, a group for each table."""
+
+from effect_rows import benchmark_methods, bridgegap, causal
+from wsol_mm.apis.effects import Effect
+
+GROUPS: dict[str, tuple[Effect, ...]] = {
+    **benchmark_methods.GROUPS,
+    **bridgegap.GROUPS,
+    **causal.GROUPS,
+}
