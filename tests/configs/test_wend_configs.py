@@ -72,6 +72,21 @@ def test_fcos_has_the_papers_parameter_counts(load_config, meta_device, num_clas
     assert abs(sum(p.numel() for p in model.parameters()) - parameters) < 0.005e6
 
 
+@pytest.mark.parametrize("data", ["cub", "ilsvrc"])
+def test_a_lean_head_differs_in_width_alone(load_config, meta_device, data):
+    lean, wide = (load_config(f"wend/fcos_r50_{data}{end}.py").to_dict() for end in ("_lean", ""))
+    with meta_device:
+        model = MODELS.build(copy.deepcopy(lean["model"]))
+    sizes = {name: sum(p.numel() for p in m.parameters()) for name, m in model.named_children()}
+    # 1x1 and its norm; two branches of 3x3 and norm, six outputs of 3x3, the scale of distances
+    assert sizes["neck"] == 2048 * 256 + 2 * 256
+    branch = 9 * 256 * 256 + 2 * 256
+    assert sizes["bbox_head"] - 1 - 6 * (9 * 256 + 1) in (2 * branch, 2 * (branch + 256))
+    del lean["model"]["neck"]
+    lean["model"]["bbox_head"].update(in_channels=2048, feat_channels=2048)
+    assert lean == wide
+
+
 @pytest.mark.parametrize(
     ("name", "eta", "values", "epochs"),
     [

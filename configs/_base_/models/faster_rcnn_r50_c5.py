@@ -8,13 +8,16 @@ model = dict(
     # all layers and batch norms train: 224 px crops leave room for large batches
     backbone=dict(out_indices=(3,), frozen_stages=-1, norm_eval=False),
     neck=None,
+    # MMDetection's heads with the targets of a batch at once
     rpn_head=dict(
+        type="wsol_mm.BatchRPNHead",
         in_channels=2048,
         feat_channels=512,
         # squares of 64, 128 and 224 px
         anchor_generator=dict(scales=[2, 4, 7], strides=[32]),
     ),
     roi_head=dict(
+        type="wsol_mm.BatchRoIHead",
         bbox_roi_extractor=dict(out_channels=2048, featmap_strides=[32]),
         bbox_head=dict(type="wsol_mm.WEShared2FCBBoxHead", in_channels=2048, num_classes=1),
     ),

@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 
 pytest.importorskip("mmcv._ext")
 
+from wsol_mm.functional.assigning import pad_rows
 from wsol_mm.models.dense_heads import CLNRPNHead
 from wsol_mm.models.dense_heads.cln_rpn_head import anchor_centerness
 from wsol_mm.registry import MODELS
@@ -84,11 +85,12 @@ def test_centerness_by_hand():
             [400, 400, 410, 410],
         ]
     )
-    centerness, learn = anchor_centerness(anchors, boxes, 0.2)
+    here = torch.ones(1, 2, dtype=torch.bool)
+    (centerness,), (learn,) = anchor_centerness(anchors, boxes[None], here, 0.2)
     expected = [math.sqrt(30 / 70), math.sqrt(40 / 60), 0, 0]
     assert centerness.tolist() == pytest.approx(expected)
     assert learn.tolist() == [True, True, True, False]
-    none, learn = anchor_centerness(anchors, boxes[:0], 0.2)
+    none, learn = anchor_centerness(anchors, boxes[None], ~here, 0.2)
     assert not none.any()
     assert not learn.any()
 
@@ -117,7 +119,8 @@ def test_quality_loss_is_the_mean_distance_to_the_centerness():
     (anchors,) = head.prior_generator.grid_priors([(8, 8)], device="cpu")
     distances = []
     for scores, found in zip(logits[0], boxes, strict=True):
-        target, learn = anchor_centerness(anchors, found.bboxes, 0.3)
+        padded = pad_rows([found.bboxes])
+        (target,), (learn,) = anchor_centerness(anchors, *padded, 0.3)
         distances.append((scores.flatten().sigmoid() - target).abs()[learn])
     assert len(torch.cat(distances)) > 4
     assert torch.allclose(losses["loss_rpn_quality"], torch.cat(distances).mean())

@@ -1,45 +1,51 @@
 """CLN's first stage (UniDetector: Wang et al., CVPR 2023; OLN: Kim et al., RA-L 2022)."""
 
 import torch
-from mmdet.models.dense_heads import RPNHead
 from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmdet.utils import InstanceList
 from torch import Tensor
 from torch.nn import functional
 
+from wsol_mm.functional.assigning import pad_rows
+from wsol_mm.models.dense_heads.batch_targets import BatchRPNHead
 from wsol_mm.registry import MODELS
 
 
-def anchor_centerness(anchors: Tensor, boxes: Tensor, min_iou: float) -> tuple[Tensor, Tensor]:
+def anchor_centerness(
+    anchors: Tensor, boxes: Tensor, present: Tensor, min_iou: float
+) -> tuple[Tensor, Tensor]:
     """How central each anchor's centre lies in the box it overlaps most.
 
     Args:
         anchors: (n, 4) xyxy.
-        boxes: (m, 4) xyxy, m may be 0.
+        boxes: (b, m, 4) xyxy of b images.
+        present: (b, m) bool, False for padding, which follows the boxes.
         min_iou: Anchors below this IoU with all boxes have no target.
 
     Returns:
-        ``(centerness, has_target)``, (n,) float in [0, 1] and (n,) bool. Centerness is
+        ``(centerness, has_target)``, (b, n) float in [0, 1] and (b, n) bool. Centerness is
         ``sqrt(min(l, r) / max(l, r) * min(t, b) / max(t, b))`` of the distances to the four sides,
-        0 outside the box.
+        0 outside the box and in images without boxes.
 
     Example:
         >>> anchors = torch.tensor([[0.0, 0, 10, 10], [0, 4, 10, 14], [50, 50, 60, 60]])
-        >>> anchor_centerness(anchors, torch.tensor([[0.0, 0, 10, 10]]), 0.3)
-        (tensor([1.0000, 0.3333, 0.0000]), tensor([ True,  True, False]))
+        >>> boxes = torch.tensor([[[0.0, 0, 10, 10]]])
+        >>> anchor_centerness(anchors, boxes, torch.tensor([[True]]), 0.3)
+        (tensor([[1.0000, 0.3333, 0.0000]]), tensor([[ True,  True, False]]))
     """
-    if not len(boxes):
-        return anchors.new_zeros(len(anchors)), anchors.new_zeros(len(anchors), dtype=torch.bool)
-    overlap, best = bbox_overlaps(anchors, boxes).max(dim=1)
+    overlaps = bbox_overlaps(anchors.expand(len(boxes), -1, -1), boxes)
+    overlap, best = overlaps.masked_fill(~present[:, None], -1).max(dim=2)
+    owner = boxes.take_along_dim(best[:, :, None], dim=1)
     centre = (anchors[:, :2] + anchors[:, 2:]) / 2
-    before = (centre - boxes[best, :2]).clamp(min=0)
-    behind = (boxes[best, 2:] - centre).clamp(min=0)
+    before = (centre - owner[..., :2]).clamp(min=0)
+    behind = (owner[..., 2:] - centre).clamp(min=0)
     ratios = torch.minimum(before, behind) / torch.maximum(before, behind)
-    return ratios.prod(dim=1).sqrt(), overlap >= min_iou
+    known = present.any(dim=1, keepdim=True)
+    return torch.where(known, ratios.prod(dim=2).sqrt(), 0), (overlap >= min_iou) & known
 
 
 @MODELS.register_module()
-class CLNRPNHead(RPNHead):
+class CLNRPNHead(BatchRPNHead):
     """Proposals ranked by how well they lie, not by a class.
 
     A 3x3 layer whose output is normalised over channels, then distances to the four sides (take
@@ -86,18 +92,12 @@ class CLNRPNHead(RPNHead):
         sizes = [score.shape[-2:] for score in cls_scores]
         levels = self.prior_generator.grid_priors(sizes, device=cls_scores[0].device)
         anchors = get_box_tensor(torch.cat(levels))
-        targets, learn = zip(
-            *(
-                anchor_centerness(anchors, get_box_tensor(found.bboxes), self.min_quality_iou)
-                for found in batch_gt_instances
-            ),
-            strict=True,
-        )
-        learn = torch.stack(learn)
+        padded = pad_rows([get_box_tensor(found.bboxes) for found in batch_gt_instances])
+        targets, learn = anchor_centerness(anchors, *padded, self.min_quality_iou)
         logits = torch.cat([s.permute(0, 2, 3, 1).flatten(1) for s in cls_scores], dim=1)
         quality = self.loss_quality(
             logits[learn].sigmoid(),
-            torch.stack(targets)[learn],
+            targets[learn],
             avg_factor=learn.sum().clamp(min=1),
         )
         return {"loss_rpn_quality": quality, "loss_rpn_bbox": boxes}

@@ -3,13 +3,14 @@
 from mmdet.models.dense_heads import DeformableDETRHead
 from torch import Tensor
 
+from wsol_mm.models.dense_heads.batch_targets import BatchQueryTargets
 from wsol_mm.models.dense_heads.weighted_entropy_dense_heads import WeightedEntropyDenseMixin
 from wsol_mm.models.losses.weighted_entropy_mixin import LossCall
 from wsol_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class WEDeformableDETRHead(WeightedEntropyDenseMixin, DeformableDETRHead):
+class WEDeformableDETRHead(WeightedEntropyDenseMixin, BatchQueryTargets, DeformableDETRHead):
     """``mmdet.DeformableDETRHead`` that also takes ``loss_we``.
 
     ``loss_we`` is the sum over all decoder stages, as mmdet sums their other losses; each stage

@@ -2,6 +2,7 @@
 
 from mmdet.models.dense_heads import FCOSHead, RetinaHead
 
+from wsol_mm.models.dense_heads.batch_targets import BatchAnchorTargets, BatchPointTargets
 from wsol_mm.models.losses import WeightedEntropyMixin
 from wsol_mm.registry import MODELS
 
@@ -15,7 +16,7 @@ class WeightedEntropyDenseMixin(WeightedEntropyMixin):
 
 
 @MODELS.register_module()
-class WERetinaHead(WeightedEntropyDenseMixin, RetinaHead):
+class WERetinaHead(WeightedEntropyDenseMixin, BatchAnchorTargets, RetinaHead):
     """``mmdet.RetinaHead`` that also takes ``loss_we``.
 
     Anchors that the assigner leaves out of the classification loss are left out here too.
@@ -27,7 +28,7 @@ class WERetinaHead(WeightedEntropyDenseMixin, RetinaHead):
 
 
 @MODELS.register_module()
-class WEFCOSHead(WeightedEntropyDenseMixin, FCOSHead):
+class WEFCOSHead(WeightedEntropyDenseMixin, BatchPointTargets, FCOSHead):
     """``mmdet.FCOSHead`` that also takes ``loss_we`` (WEND's FCOS).
 
     Args:

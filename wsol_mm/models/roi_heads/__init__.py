@@ -1,5 +1,6 @@
 """Second-stage heads that extend mmdet's."""
 
+from wsol_mm.models.roi_heads.batch_roi_head import BatchRoIHead
 from wsol_mm.models.roi_heads.cln_heads import CLNBBoxHead, CLNRoIHead
 from wsol_mm.models.roi_heads.weighted_entropy_bbox_head import (
     WeightedEntropyBBoxMixin,
@@ -7,6 +8,7 @@ from wsol_mm.models.roi_heads.weighted_entropy_bbox_head import (
 )
 
 __all__ = [
+    "BatchRoIHead",
     "CLNBBoxHead",
     "CLNRoIHead",
     "WEShared2FCBBoxHead",

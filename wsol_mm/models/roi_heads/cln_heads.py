@@ -1,13 +1,13 @@
 """CLN's second stage: a class-agnostic classifier beside a box-quality score (UniDetector)."""
 
 import torch
-from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.structures.bbox import bbox2roi, bbox_overlaps, get_box_tensor
 from mmdet.utils import InstanceList
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
+from wsol_mm.models.roi_heads.batch_roi_head import BatchRoIHead
 from wsol_mm.models.roi_heads.weighted_entropy_bbox_head import WEShared2FCBBoxHead
 from wsol_mm.registry import MODELS
 
@@ -91,8 +91,8 @@ class CLNBBoxHead(WEShared2FCBBoxHead):
 
 
 @MODELS.register_module()
-class CLNRoIHead(StandardRoIHead):
-    """``mmdet.StandardRoIHead`` that trains the box quality and ranks by it.
+class CLNRoIHead(BatchRoIHead):
+    """``wsol_mm.BatchRoIHead`` that trains the box quality and ranks by it.
 
     Args:
         bbox_head: A :class:`CLNBBoxHead`.
@@ -109,15 +109,12 @@ class CLNRoIHead(StandardRoIHead):
             "bbox_feats": features,
         }
 
-    def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list[SamplingResult]) -> dict:
-        """Outputs of the box head, and its losses with ``loss_quality`` under ``loss_bbox``."""
-        rois = bbox2roi([found.priors for found in sampling_results])
-        results = self._bbox_forward(x, rois)
-        losses = self.bbox_head.loss_and_target(
-            results["cls_score"], results["bbox_pred"], rois, sampling_results, self.train_cfg
-        )["loss_bbox"]
-        losses["loss_quality"] = self.bbox_head.quality_loss(results["quality"], sampling_results)
-        return {**results, "loss_bbox": losses}
+    def bbox_loss(self, x: tuple[Tensor, ...], sampling_results: list) -> dict:
+        """As the parent's, with ``loss_quality`` among the losses."""
+        results = super().bbox_loss(x, sampling_results)
+        quality = self.bbox_head.quality_loss(results["quality"], sampling_results)
+        results["loss_bbox"]["loss_quality"] = quality
+        return results
 
     def predict_bbox(
         self,

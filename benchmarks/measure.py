@@ -1,0 +1,144 @@
+"""What benchmarks of models measure with: time in turn, peak memory, multiply-adds.
+
+On a CPU, times are those of the process on one thread, which other work does not lengthen; on a
+GPU they are wall time. Memory is what torch's allocator gave out.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS, DefaultScope
+from torch.profiler import ProfilerActivity, profile
+from torch.utils.flop_counter import FlopCounterMode
+
+Call = Callable[[], object]
+
+
+class Subject:
+    """A model with its optimizer and one batch, on which everything is measured.
+
+    The learning rate is 0, so that every step does the same work.
+
+    Args:
+        cfg: A whole config; its ``model`` and ``optim_wrapper`` are built.
+        batch: Makes what the dataloader would give, the same each time: a step may write into it.
+        device: ``cpu`` or a GPU's.
+    """
+
+    def __init__(self, cfg: Config, batch: Callable[[], dict[str, Any]], device: str) -> None:
+        cfg.optim_wrapper.optimizer.lr = 0.0
+        self.batch, self.device = batch, device
+        model = cfg.model
+        if "data_preprocessor" in cfg:
+            model.setdefault("data_preprocessor", cfg.data_preprocessor)
+        with DefaultScope.overwrite_default_scope(cfg.default_scope):
+            torch.manual_seed(0)
+            self.model = MODELS.build(model).to(device)
+            self.optimizer = build_optim_wrapper(self.model, cfg.optim_wrapper)
+
+    def train(self) -> None:
+        """One training step: forward, backward, optimizer."""
+        self.model.train()
+        self.model.train_step(self.batch(), self.optimizer)
+
+    def test(self) -> None:
+        """One batch at test."""
+        self.model.eval()
+        with torch.no_grad():
+            self.model.test_step(self.batch())
+
+    def held(self) -> int:
+        """Bytes of parameters, buffers and the optimizer's state, and of teachers."""
+        teachers = getattr(self.model, "teachers", {}).values()  # frozen, outside of the model
+        modules = [self.model, *(teacher.module for teacher in teachers)]
+        tensors = [each for module in modules for each in (*module.parameters(), *module.buffers())]
+        for state in self.optimizer.optimizer.state.values():
+            tensors += [value for value in state.values() if torch.is_tensor(value)]
+        return sum(tensor.nbytes for tensor in tensors)
+
+    def memory(self, call: Call) -> int:
+        """Bytes held, plus the peak of what one call allocates beyond that."""
+        return self.held() + peak_memory(call, self.device)
+
+
+def peak_memory(call: Call, device: str = "cpu") -> int:
+    """Most bytes that one call holds at once beyond those held before it."""
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
+        call()
+    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    total = peak = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        total += event.nbytes()
+        peak = max(peak, total)
+    return peak
+
+
+def multiply_adds(call: Call) -> int:
+    """Multiply-adds of convolutions and matrix products in one call, with its random draws fixed.
+
+    >>> multiply_adds(lambda: torch.ones(2, 3) @ torch.ones(3, 5))
+    30
+    """
+    torch.manual_seed(0)
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops() // 2
+
+
+def clock(call: Call, device: str) -> float:
+    """Milliseconds of one call: of the process on a CPU, of the wall clock on a GPU."""
+    if device == "cpu":
+        start = time.process_time()
+        call()
+        return (time.process_time() - start) * 1e3
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    call()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - start) * 1e3
+
+
+def take_turns(
+    calls: Mapping[str, Call], rounds: int, device: str, warm: Collection[str] = ()
+) -> dict[str, list[float]]:
+    """Milliseconds of each call in each round, calls in turn.
+
+    A slow minute of the machine hits all of them, and another one is the first in each round.
+
+    Args:
+        calls: Name -> call, warmed up already.
+        rounds: How often each is timed.
+        device: ``cpu`` or a GPU's.
+        warm: Names of calls that are made once more right before they are timed: short ones, which
+            are slower the first time after another model.
+    """
+    names = list(calls)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        first = number % max(len(names), 1)
+        for name in names[first:] + names[:first]:
+            if name in warm:
+                calls[name]()
+            times[name].append(clock(calls[name], device))
+    return times
+
+
+def ratio(mine: Sequence[float], theirs: Sequence[float]) -> float:
+    """Median over the rounds of the ratio in a round, which drifts of the machine leave alone.
+
+    >>> ratio([2.0, 9.0, 40.0], [1.0, 3.0, 10.0])
+    3.0
+    """
+    return statistics.median(a / b for a, b in zip(mine, theirs, strict=True))

@@ -1,0 +1,153 @@
+"""benchmarks/wend.py counts what layers cost, holds rows to their limits, and compares targets."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+pytest.importorskip("mmcv._ext")
+
+import target_assignment
+import wend
+
+SMALL = {
+    wend.BASE: wend.Row("SCR", "psol/scr_r18_toy.py", paper=(24.55, 0.331)),
+    "fcos": wend.Row(
+        "FCOS", "wend/fcos_r18_toy.py", wend.EVERY_BOX, limit="macs", paper=(99.12, 0.245)
+    ),
+    "fcos_lean": wend.Row("lean FCOS", "wend/fcos_r18_toy.py", limit=1.1),
+}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Rows of toy networks."""
+    monkeypatch.setattr(wend, "ROWS", SMALL)
+
+
+def test_quick_run_prints_ratios_and_writes_only_its_block(small, tmp_path, capsys):
+    docs = tmp_path / "benchmarks.md"
+    docs.write_text("# Title\n<!-- wend:begin -->\nstale\n<!-- wend:end -->\nend\n")
+    assert wend.main(["--quick", "--docs", str(docs)]) == 0
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(line) == [
+        "bcd_over_scr_infer",
+        "bcd_over_scr_macs",
+        "lean_over_scr_infer",
+        "assign_speedup",
+    ]
+    assert min(line.values()) > 0
+    text = docs.read_text()
+    assert "stale" not in text
+    assert text.startswith("# Title\n<!-- wend:begin -->\n## Detectors against single-class")
+    assert text.endswith("<!-- wend:end -->\nend\n")
+    assert "| FCOS | 1.02 (99.12) |" in text  # parameters of the toy network, then the paper's
+    assert "| 0.74 |" in text
+    for case in target_assignment.CASES.values():
+        assert f"| {case.title} |" in text
+    assert "torch" in text
+
+
+def test_parts_alone(small, capsys):
+    assert wend.main(["--quick", "--only", "assign"]) == 0
+    assert list(json.loads(capsys.readouterr().out.splitlines()[-1])) == ["assign_speedup"]
+    with pytest.raises(SystemExit):
+        wend.main(["--quick", "--only", "yolo"])
+
+
+def test_multiply_adds_are_those_of_the_layers():
+    found = wend.measure({"fcos": SMALL["fcos"]}, 2, 96, 1, "cpu")["fcos"]
+    # two towers of 128 to 128 channels and six outputs of 3x3 on 12x12 cells, two images
+    assert found["macs_test"] - found["macs_backbone"] == 2 * 9 * 128 * (2 * 128 + 6) * 144
+    # what changes: forward, and backward to features and weights
+    assert 2.5 < found["macs_train"] / found["macs_test"] < 3
+    assert {side: len(found[side]) for side in (*wend.SIDES, "network")} == {
+        "train": 1,
+        "test": 1,
+        "network": 1,
+    }
+
+
+def test_a_step_changes_no_weight():
+    made = wend.subject(SMALL["fcos"], 2, 96, "cpu")
+    before = [parameter.detach().clone() for parameter in made.model.parameters()]
+    made.train()
+    assert all(map(torch.equal, before, made.model.parameters()))
+    assert all(p.requires_grad for p in made.model.parameters())
+    assert wend.macs_at_test(made, made.test) > 0
+    assert all(p.requires_grad for p in made.model.parameters())
+
+
+def cost(train, test, macs=10):
+    same = {"params": 1, "macs_backbone": 10, "network": [1.0]}
+    return {**same, "macs_train": 3 * macs, "macs_test": macs, "train": train, "test": test}
+
+
+@pytest.mark.parametrize(
+    ("limit", "train", "test", "passed"),
+    [
+        ("macs", [2.5, 9.9, 2.5], [2.4, 2.4, 2.4], True),  # twice the multiply-adds: 2.5
+        ("macs", [2.8, 2.8, 2.8], [2.4, 2.4, 2.4], False),
+        ("macs", [2.4, 2.4, 2.4], [2.8, 2.8, 2.8], False),
+        ("macs", [2.55, 2.55, 2.55], [2.4, 2.4, 2.4], True),  # within the noise of training
+        (1.1, [9.9, 9.9, 9.9], [1.1, 1.1, 1.1], True),  # of the time at test alone
+        (1.1, [1.0, 1.0, 1.0], [1.2, 1.2, 1.2], False),
+        (None, [9.9, 9.9, 9.9], [9.9, 9.9, 9.9], True),
+    ],
+)
+def test_limits(limit, train, test, passed):
+    rows = {name: wend.Row(name, "") for name in (wend.BASE, wend.TWIN)}
+    rows["a"] = wend.Row("a", "", limit=limit)
+    ones = [1.0, 1.0, 1.0]
+    found = {
+        wend.BASE: cost(ones, ones),
+        wend.TWIN: cost([1.1, 1.1, 1.1], ones),
+        "a": cost(train, test, macs=20),
+    }
+    assert wend.compare(rows, found)["a"]["passed"] is passed
+
+
+def test_rows_are_the_papers():
+    assert [row.paper for row in wend.ROWS.values() if row.paper] == [
+        (24.55, 0.331),
+        (99.12, 0.245),
+        (102.79, 0.382),
+        (117.54, 0.408),
+    ]
+    for row in wend.ROWS.values():
+        assert (wend.CONFIGS / row.config).is_file()
+    dense = {name for name, row in wend.ROWS.items() if row.limit == "macs"}
+    assert dense == {"fcos", "fcos_200", "fcos_1000"}
+    assert wend.ROWS["fcos_lean"].limit == 1.1
+    with pytest.raises(FileNotFoundError, match=r"wend/gone\.py does not exist"):
+        wend.subject(wend.Row("gone", "wend/gone.py"), 1, 96, "cpu")
+
+
+@pytest.mark.parametrize("name", target_assignment.CASES)
+def test_targets_are_equal_before_they_are_timed(name):
+    found = target_assignment.speed(target_assignment.CASES[name], 4, 1, "cpu")
+    assert found["same"]
+    assert found["ratio"] == pytest.approx(found["theirs"] / found["ours"])
+
+
+def test_a_difference_fails_the_run(monkeypatch, capsys, tmp_path):
+    case = target_assignment.CASES["fcos"]
+
+    class Wrong(case.theirs):
+        def get_targets(self, points, truth):
+            labels, sides = case.theirs.get_targets(self, points, truth)
+            return labels, [side + 1e-5 for side in sides]
+
+    monkeypatch.setattr(wend, "CASES", {"fcos": replace(case, theirs=Wrong)})
+    docs = tmp_path / "benchmarks.md"
+    assert wend.main(["--quick", "--only", "assign", "--docs", str(docs)]) == 1
+    assert not docs.exists()
+    assert "Results differ: ['fcos']" in capsys.readouterr().out
+
+
+def test_rois_may_come_in_any_order():
+    rois, labels = torch.arange(10.0).view(2, 5), torch.tensor([0, 1])
+    one = {"rois": rois, "targets": (labels,)}
+    assert target_assignment.equal(one, {"rois": rois.flip(0), "targets": (labels.flip(0),)})
+    assert not target_assignment.equal(one, {"rois": rois.flip(0), "targets": (labels,)})
