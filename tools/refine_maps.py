@@ -7,6 +7,10 @@ OUT/maps holds the refined maps at the size of the network's input, ready for to
 (``--maps OUT/maps --metadata OUT/maps --normalization minmax``); OUT/objects.json is a COCO file
 with a box and a run-length mask of each object in the original image and an ``info`` block.
 
+``--refiners`` names parts of a chain: each has the settings that the config's ``model.refiners``
+gives it, which ``--cfg-options model.refiners.0.neighbours=8`` reaches, or its defaults where the
+config has none. Maps dumped with a seed (``<img_id>.seed.npz``) let SeedSign choose their sides.
+
 Run the same command again after a kill and it continues. Several machines or jobs share the work by
 ``--rank`` and ``--world-size`` (torchrun and slurm set them); the last to finish writes the json.
 """
@@ -20,12 +24,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import DATASETS, DefaultScope
 
 from wsol_mm.apis.command import load_config, one_line_errors
 from wsol_mm.apis.pseudo_boxes import unlabelled_dataset, write_json
-from wsol_mm.apis.refinement import RefineJob, check_maps, copy_lists, masks_json, refine_split
+from wsol_mm.apis.refinement import (
+    RefineJob,
+    chain_configs,
+    check_maps,
+    copy_lists,
+    masks_json,
+    read_rule,
+    refine_split,
+)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -41,7 +53,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--refiners",
         nargs="+",
         metavar="NAME",
-        help="ARM, SGRM, DenseCRF with their defaults (the config's model.refiners)",
+        help="ARM, SeedSign, SGRM, DenseCRF, in order, as model.refiners has them, else with their "
+        "defaults (all of model.refiners)",
     )
     parser.add_argument(
         "--threshold",
@@ -84,36 +97,14 @@ def check_args(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"--rank {args.rank} is not below --world-size {args.world_size}")
     if args.processes < 1 or args.batch_size < 1:
         raise ValueError("--processes and --batch-size must be positive")
-    if args.threshold in ("otsu", "mean"):
-        return {"rule": args.threshold, "which": args.boxes}
-    try:
-        value = float(args.threshold)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise ValueError(f"--threshold {args.threshold}: expected otsu, mean or a number in [0, 1)")
-    return {"rule": "fixed", "threshold": value, "which": args.boxes}
-
-
-def read_refiners(cfg: Config, names: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Configs of the chain.
-
-    Raises:
-        ValueError: There is none.
-    """
-    if names:
-        return [{"type": name if "." in name else f"wsol_mm.{name}"} for name in names]
-    chain = cfg.get("model", {}).get("refiners")
-    if not chain:
-        raise ValueError("the config has no model.refiners: name some with --refiners ARM SGRM")
-    return [refiner.to_dict() for refiner in chain]
+    return {**read_rule(args.threshold), "which": args.boxes}
 
 
 def run(args: argparse.Namespace) -> str:
     """Refine; returns what to print."""
     rule = check_args(args)
     cfg = load_config(args)
-    refiners = read_refiners(cfg, args.refiners)
+    refiners = chain_configs(cfg, args.refiners)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         dataset = DATASETS.build(unlabelled_dataset(cfg, args.split))
         ids = [dataset.get_data_info(index)["img_id"] for index in range(len(dataset))]
@@ -153,6 +144,10 @@ def run(args: argparse.Namespace) -> str:
     lines[0] += f", {seconds:.1f} s in this run"
     for number, refiner in enumerate(refiners):
         facts = [entry["refiners"][number] for entry in done.values() if entry["refiners"]]
+        if facts and "turned" in facts[0]:
+            turned = sum(fact["turned"] for fact in facts)
+            blind = sum(not fact["seed"] for fact in facts)
+            lines.append(f"{refiner['type']}: {turned} maps turned, {blind} without a seed")
         if facts and "iterations" in facts[0]:
             steps = np.median([fact["iterations"] for fact in facts])
             fallbacks = sum(bool(fact["fallback"]) for fact in facts)

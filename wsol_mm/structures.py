@@ -15,6 +15,11 @@ field                      shape, unit                                 who write
 ``pred_score``             (K,) float, softmax                         localizer
 ``pred_maps``              (k, h, w) float32, raw, low resolution      localizer
 ``map_labels``             (k,) int64, ground-truth class first        localizer
+``seed_map``               (h, w) float32, class map of the first      ``SDCAMHead``, for
+                           of ``map_labels``                           ``SeedSign``
+``ranking_view``           (3, h, w) uint8, view that ranks classes    ``RankingView``
+``ranking``                ``second_view`` where such a view did,      ``TwoPassClassifier``
+                           else absent
 ``pred_instances``         ``bboxes`` (m, 4) original frame,           detector
                            ``scores`` (m,), ``labels`` (m,)
 =========================  ==========================================  =======================

@@ -2,4 +2,10 @@
 # of it trains but SD-CAM: train that config, test this one with its checkpoint.
 _base_ = "./sd_cam_vit_small_p16_cub.py"
 
-model = dict(refiners=[dict(type="wsol_mm.ARM"), dict(type="wsol_mm.SGRM")])
+model = dict(
+    refiners=[
+        dict(type="wsol_mm.ARM"),
+        dict(type="wsol_mm.SeedSign"),
+        dict(type="wsol_mm.SGRM"),
+    ]
+)

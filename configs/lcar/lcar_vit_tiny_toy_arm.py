@@ -1,4 +1,4 @@
 # Table 1: SD-CAM and ARM, without SGRM.
 _base_ = "./lcar_vit_tiny_toy.py"
 
-model = dict(refiners=_base_.model.refiners[:1])
+model = dict(refiners=_base_.model.refiners[:2])

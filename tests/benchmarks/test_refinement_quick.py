@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import refinement
+import torch
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -37,16 +41,20 @@ def test_quick_run_of_one_part_prints_json_and_replaces_its_block(tmp_path):
     assert "numba" in text
 
 
-def test_quick_run_of_arm_and_sgrm_agrees_with_the_straightforward_forms():
-    done = run("--quick", "--only", "arm", "sgrm_exact", "sgrm_fast")
-    assert done.returncode == 0, done.stderr
-    line = json.loads(done.stdout.splitlines()[-1])
+def test_quick_run_of_arm_and_sgrm_agrees_with_the_straightforward_forms(capsys):
+    threads = torch.get_num_threads()
+    try:
+        assert refinement.main(["--quick", "--only", "arm", "sgrm_exact", "sgrm_fast"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert line["identical"] is True
     assert line["arm"] > 1
     assert line["sgrm_exact_chain_images_per_second"] > 0
+    assert line["sgrm_fast_chain_iterations"] > 1
 
 
-def test_an_unknown_part_is_refused():
-    done = run("--quick", "--only", "ncut")
-    assert done.returncode == 2
-    assert "ncut196" in done.stderr
+def test_an_unknown_part_is_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        refinement.main(["--quick", "--only", "ncut"])
+    assert "ncut196" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import yaml
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 
-from wsol_mm.models.refiners import build_refiners
+from wsol_mm.models.refiners import SeedSign, build_refiners
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -84,9 +84,9 @@ def test_settings_are_the_papers(name, size, load_config, meta_device):
 def test_rows_of_the_ablation_are_the_parts_of_the_chain(size, load_config):
     chains = {
         "sd_cam_{}": [],
-        "lcar_{}_arm": ["ARM"],
+        "lcar_{}_arm": ["ARM", "SeedSign"],
         "lcar_{}_sgrm": ["SGRM"],
-        "lcar_{}": ["ARM", "SGRM"],
+        "lcar_{}": ["ARM", "SeedSign", "SGRM"],
     }
     for name, expected in chains.items():
         chain = build_refiners(
@@ -94,6 +94,9 @@ def test_rows_of_the_ablation_are_the_parts_of_the_chain(size, load_config):
         )
         assert [type(refiner).__name__ for refiner in chain] == expected
         for refiner in chain:
+            if isinstance(refiner, SeedSign):
+                assert refiner.threshold == 0.6
+                continue
             settings = asdict(refiner.settings)
             assert settings.items() >= PAPER[type(refiner).__name__].items()
             if "superpixel_high" in settings:
@@ -147,9 +150,12 @@ def test_what_the_toy_chain_predicts(sign):
     assert coarse.pred_maps.shape[1:] == (12, 12)
     fine = predicted(changed("lcar_vit_tiny_toy_arm", model__head__sign=sign))
     mask = predicted(
-        changed("lcar_vit_tiny_toy", model__head__sign=sign, model__refiners__1__max_iterations=5)
+        changed("lcar_vit_tiny_toy", model__head__sign=sign, model__refiners__2__max_iterations=5)
     )
+    # the class map stands beside the coarse map for SeedSign, and has served behind it
+    assert ("seed_map" in coarse) == (sign == "cam")
     for refined in (fine, mask):
+        assert "seed_map" not in refined
         assert refined.map_labels.tolist() == coarse.map_labels[:1].tolist()
         assert refined.pred_maps.shape == (1, 96, 96)
         assert torch.equal(refined.pred_score, coarse.pred_score)

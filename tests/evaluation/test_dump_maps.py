@@ -6,6 +6,7 @@ import torch
 
 from wsol_mm.datasets.metadata import read_metadata
 from wsol_mm.evaluation.dump_maps import DumpMaps
+from wsol_mm.evaluation.map_files import load_seed, seed_file
 
 
 def sample(name, label, boxes=((1.5, 2.0, 30.0, 0.1 + 20),), shift=0.0):
@@ -56,6 +57,14 @@ def test_a_class_agnostic_map_serves(tmp_path):
     one = sample("a.jpg", 1) | dict(map_labels=[-1], pred_maps=torch.ones(1, 2, 2).double())
     DumpMaps(str(tmp_path)).process(None, [one])
     assert np.load(tmp_path / "a.jpg.npy").dtype == np.float32
+
+
+def test_the_seed_of_the_true_class_goes_beside_its_map(tmp_path):
+    one = sample("a/x.jpg", 1) | dict(map_labels=torch.tensor([1, 4]), seed_map=torch.eye(3))
+    other = sample("b.jpg", 1) | dict(seed_map=torch.eye(3))  # of class 4, which is first
+    DumpMaps(str(tmp_path)).process(None, [one, other])
+    assert np.array_equal(load_seed(seed_file(tmp_path, "a/x.jpg")), np.eye(3))
+    assert load_seed(seed_file(tmp_path, "b.jpg")) is None
 
 
 def test_wrong_samples(tmp_path):

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wsol_mm.apis.effects import MAP_METRICS
 from wsol_mm.apis.experiments import best_checkpoint, run_trials, trial_folder
 from wsol_mm.apis.report import machine, write_block
 from wsol_mm.apis.toy_methods import METHODS, METRICS
@@ -26,12 +27,13 @@ from wsol_mm.apis.trials import Trial, trial_key
 from wsol_mm.engine.atomic import atomic_write
 
 TOOLS = Path(__file__).resolve().parents[1]
+COLUMNS = {key: METRICS[key] for key in MAP_METRICS}
 TRIVIAL = {"trivial_centre": "best centred box", "trivial_whole": "whole image"}
 
 
 def table(rows: dict[str, list[dict[str, Any]]]) -> str:
     """Markdown table: means over the seeds of each method, then the trivial predictors."""
-    head = ["method", *METRICS.values(), "training, s", "seeds"]
+    head = ["method", *COLUMNS.values(), "training, s", "seeds"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
 
     def add(name: str, cells: Sequence[float | None], count: int) -> None:
@@ -40,7 +42,7 @@ def table(rows: dict[str, list[dict[str, Any]]]) -> str:
 
     for name, results in rows.items():
         metrics = [result["metrics"] for result in results]
-        cells = [mean(numbers[key] for numbers in metrics) for key in METRICS]
+        cells = [mean(numbers[key] for numbers in metrics) for key in COLUMNS]
         add(name, [*cells, mean(result["train_seconds"] for result in results)], len(results))
     every = [result["metrics"] for results in rows.values() for result in results]
     for key, name in TRIVIAL.items():

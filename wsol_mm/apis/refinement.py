@@ -20,13 +20,14 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from mmengine.config import Config
 from pycocotools import mask as coco_mask
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from wsol_mm.apis.pseudo_boxes import coco_json, finished
 from wsol_mm.engine.atomic import atomic_write
-from wsol_mm.evaluation.map_files import load_map
+from wsol_mm.evaluation.map_files import load_map, load_seed, seed_file
 from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.functional.masks import map_to_masks, to_original_mask
 from wsol_mm.models.refiners import build_refiners, refine
@@ -35,8 +36,55 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 LISTS = ("image_ids", "class_labels", "image_sizes", "localization")
 
 
+def chain_configs(cfg: Config, names: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Configs of a chain of refiners.
+
+    Args:
+        cfg: Its ``model.refiners`` is the chain, unless there are names.
+        names: Registered names, ``wsol_mm.`` may be left out. One that ``model.refiners`` has keeps
+            the settings there, another one its defaults.
+
+    Raises:
+        ValueError: There is none, or the config has two of a name.
+    """
+    chain = [dict(refiner) for refiner in cfg.get("model", {}).get("refiners") or []]
+    if not chain and not names:
+        raise ValueError("the config has no model.refiners: name some with --refiners ARM SGRM")
+    if not names:
+        return chain
+    chosen = []
+    for name in names:
+        kind = name if "." in name else f"wsol_mm.{name}"
+        found = [refiner for refiner in chain if refiner["type"] == kind]
+        if len(found) > 1:
+            raise ValueError(f"--refiners {name}: model.refiners has {len(found)} of them")
+        chosen.append(found[0] if found else {"type": kind})
+    return chosen
+
+
+def read_rule(threshold: str) -> dict[str, Any]:
+    """Rule and threshold of :func:`wsol_mm.functional.masks.map_to_masks` from an option's word.
+
+    Raises:
+        ValueError: Neither a rule nor a number in [0, 1).
+
+    Examples:
+        >>> read_rule("otsu"), read_rule("0.25")
+        ({'rule': 'otsu'}, {'rule': 'fixed', 'threshold': 0.25})
+    """
+    if threshold in ("otsu", "mean"):
+        return {"rule": threshold}
+    try:
+        value = float(threshold)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise ValueError(f"--threshold {threshold}: expected otsu, mean or a number in [0, 1)")
+    return {"rule": "fixed", "threshold": value}
+
+
 def check_maps(folder: Path, ids: Sequence[str]) -> str:
-    """Refuse a folder that lacks a map; the hash of all maps, in the order of ``ids``.
+    """Refuse a folder that lacks a map; the hash of maps and seeds, in the order of ``ids``.
 
     Raises:
         ValueError: With examples of what is missing.
@@ -48,9 +96,15 @@ def check_maps(folder: Path, ids: Sequence[str]) -> str:
             f"{folder}: {len(missing)} of {len(ids)} maps are missing, for example {examples}; "
             "tools/test.py --dump-maps writes them"
         )
+    seeds = [file for file in (seed_file(folder, img_id) for img_id in ids) if file.is_file()]
+    if seeds and len(seeds) < len(ids):
+        raise ValueError(
+            f"{folder}: {len(ids) - len(seeds)} of {len(ids)} maps lack the .seed.npz that others "
+            "have; dump the maps anew"
+        )
     digest = hashlib.sha256()
-    for img_id in ids:
-        digest.update((folder / f"{img_id}.npy").read_bytes())
+    for file in [*(folder / f"{img_id}.npy" for img_id in ids), *seeds]:
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -59,7 +113,7 @@ class RefineJob:
 
     Args:
         dataset: Items with the test pipeline.
-        maps: Folder of the raw maps, ``<img_id>.npy``.
+        maps: Folder of the raw maps, ``<img_id>.npy``, with seeds where the localizer has such.
         out: Folder for the refined ones.
         refiners: Configs of the chain.
         box_rule: Arguments of :func:`wsol_mm.functional.masks.map_to_masks` but the map.
@@ -83,15 +137,18 @@ class RefineJob:
         """Refine a few images, at once if they have one size; their lines for the part file."""
         items = [self.dataset[index] for index in indices]
         maps = [load_map(self.maps / f"{item['data_samples'].img_id}.npy") for item in items]
+        seeds = [load_seed(seed_file(self.maps, item["data_samples"].img_id)) for item in items]
         images = [item["inputs"].flip(0) for item in items]  # the pipelines load BGR
         alike = len({(m.shape, i.shape) for m, i in zip(maps, images, strict=True)}) == 1
         groups = [range(len(items))] if alike else [[row] for row in range(len(items))]
         lines = []
         for group in groups:
+            seed = [seeds[row] for row in group if seeds[row] is not None]
             refined, facts = refine(
                 self.refiners,
                 torch.from_numpy(np.stack([maps[row] for row in group])).to(self.device),
                 torch.stack([images[row] for row in group]).to(self.device),
+                torch.from_numpy(np.stack(seed)).to(self.device) if seed else None,
             )
             for row, score_map, found in zip(group, refined.cpu().numpy(), facts, strict=True):
                 sample = items[row]["data_samples"]

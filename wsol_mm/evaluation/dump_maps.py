@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.evaluation.map_files import seed_file
 from wsol_mm.evaluation.protocols import get_protocol
 from wsol_mm.evaluation.records import class_map
 from wsol_mm.evaluation.view import View, as_array
@@ -22,9 +23,10 @@ class DumpMaps(BaseMetric):
     """Write the map of each image's ground-truth class to a folder, and compute nothing.
 
     A map is ``<out>/<img_id>.npy``, the id with its folders and extension: float32 (h, w), raw and
-    of the network's resolution. Where the data set has boxes and the network saw whole images, the
-    four lists of the reference evaluator stand beside the maps, so that ``tools/eval_maps.py --maps
-    OUT --metadata OUT`` gives the numbers of the run under any normalisation. Every rank writes its
+    of the network's resolution; a ``seed_map`` goes beside it, into ``<img_id>.seed.npz``. Where
+    the data set has boxes and the network saw whole images, the four lists of the reference
+    evaluator stand beside the maps, so that ``tools/eval_maps.py --maps OUT --metadata OUT`` gives
+    the numbers of the run under any normalisation. Every rank writes its
     own images. ``tools/test.py --dump-maps OUT`` adds it.
 
     Args:
@@ -50,6 +52,9 @@ class DumpMaps(BaseMetric):
             score_map = class_map(sample["pred_maps"], sample["map_labels"], label)
             with atomic_write(self.out / f"{img_id}.npy") as temporary:
                 np.save(temporary, score_map.astype(np.float32))
+            if "seed_map" in sample and int(as_array(sample["map_labels"])[0]) == label:
+                with atomic_write(seed_file(self.out, img_id)) as temporary:
+                    np.savez_compressed(temporary, seed=as_array(sample["seed_map"]))
             self.results.append(self._lines(sample, label))
 
     @staticmethod

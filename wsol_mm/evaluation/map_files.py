@@ -1,8 +1,29 @@
 """Maps on disk."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
+
+
+def seed_file(folder: Path, img_id: str) -> Path:
+    """Where the class map beside a saved map stands, if there is one."""
+    return folder / f"{img_id}.seed.npz"
+
+
+def load_seed(path: Path) -> np.ndarray | None:
+    """Read a :func:`seed_file`: (h, w) floating, None where there is none.
+
+    Raises:
+        ValueError: Not such a file.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file["seed"]
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        raise ValueError(f"{path}: not a readable .npz file with a seed ({error})") from error
 
 
 def load_map(path: Path) -> np.ndarray:

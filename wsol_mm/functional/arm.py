@@ -266,6 +266,8 @@ def _nearness(offsets: NDArray[np.int64], settings: ARMSettings) -> Floats:
 
 def _resize(score_map: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float64]:
     values = score_map.astype(np.float64)
+    if values.min() == values.max():  # interpolation would give it contrast by rounding
+        return np.zeros(size[::-1])
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), dtype=np.float64)
 
 

@@ -14,7 +14,6 @@ slower on a CPU than one after another.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -25,74 +24,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsol_mm.functional.aggregation_net import initial_weights, margins, network_input
-from wsol_mm.functional.superpixels import majority_vote, superpixel_means, superpixels
+from wsol_mm.functional.sgrm_labels import IGNORE, SGRMSettings, image_labels
+from wsol_mm.functional.superpixels import majority_vote
 
 __all__ = [
     "Reprediction",
     "SGRMSettings",
     "joint_loss",
-    "reliable_labels",
     "repredict",
     "repredict_batch",
 ]
 
-IGNORE = 255
 _COMPACT_EVERY = 20
-
-
-@dataclass(frozen=True)
-class SGRMSettings:
-    """What decides the result of an image. Defaults are the paper's on CUB where it names one.
-
-    Attributes:
-        low: Below this value of the map a pixel is reliably background.
-        high: Above it a pixel is reliably object.
-        superpixel_low: As ``low``, for means over superpixels.
-        superpixel_high: As ``high``, for means over superpixels; the paper has 0.6 on ILSVRC.
-        foreground_weight: Weight of the reliable object pixels' mean loss (w1).
-        background_weight: Weight of the reliable background pixels' mean loss (w2).
-        superpixel_weight: Weight of the superpixels' loss, a mean over all pixels (w3).
-        lr: Learning rate of SGD.
-        momentum: Momentum of SGD.
-        max_iterations: Passes over the image at most.
-        tolerance: Training ends once fewer reliable pixels than this share are wrong.
-        segment_scale: Felzenszwalb's scale; larger means larger superpixels. Not in the paper.
-        segment_sigma: Felzenszwalb's blur. Not in the paper.
-        segment_min_size: Pixels of the smallest superpixel. Not in the paper.
-        train_scale: Side of the training image relative to the image. At 0.5 an iteration costs
-            a quarter; the prediction is still made at full size. An approximation of ours.
-        seed: Seed of the initial weights, the same for every image.
-    """
-
-    low: float = 0.1
-    high: float = 0.6
-    superpixel_low: float = 0.1
-    superpixel_high: float = 0.4
-    foreground_weight: float = 2.0
-    background_weight: float = 0.1
-    superpixel_weight: float = 0.1
-    lr: float = 0.05
-    momentum: float = 0.9
-    max_iterations: int = 200
-    tolerance: float = 0.1
-    segment_scale: float = 32.0
-    segment_sigma: float = 0.5
-    segment_min_size: int = 64
-    train_scale: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse settings without meaning."""
-        for low, high in (("low", "high"), ("superpixel_low", "superpixel_high")):
-            if not 0 <= getattr(self, low) <= getattr(self, high) < 1:
-                raise ValueError(
-                    f"SGRM: expected 0 <= {low} <= {high} < 1, got {getattr(self, low)} and "
-                    f"{getattr(self, high)}"
-                )
-        if self.max_iterations < 1:
-            raise ValueError(f"SGRM: max_iterations must be positive, got {self.max_iterations}")
-        if not 0 < self.train_scale <= 1:
-            raise ValueError(f"SGRM: train_scale must lie in (0, 1], got {self.train_scale}")
 
 
 class Reprediction(NamedTuple):
@@ -113,16 +56,6 @@ class Reprediction(NamedTuple):
     error: float
     foreground_error: float
     fallback: str
-
-
-def reliable_labels(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
-    """Labels of pixels with clear values (eq. 12): 0 below ``low``, 1 above ``high``, else 255.
-
-    Examples:
-        >>> reliable_labels(np.array([0.05, 0.1, 0.7]), 0.1, 0.6).tolist()
-        [0, 255, 1]
-    """
-    return np.where(values > high, 1, np.where(values < low, 0, IGNORE)).astype(np.uint8)
 
 
 def joint_loss(
@@ -227,51 +160,29 @@ def repredict_batch(
 
 
 class _Task:
-    """One image, its refined map, superpixels and labels, at the size of training."""
+    """One image and its labels, at the size of training."""
 
     def __init__(
         self, score_map: NDArray[np.floating], image: NDArray[np.uint8], settings: SGRMSettings
     ) -> None:
-        if score_map.ndim != 2 or image.ndim != 3 or image.dtype != np.uint8:
-            raise ValueError(
-                f"expected a map (h, w) and a uint8 image (H, W, 3), got {score_map.shape} and "
-                f"{image.dtype} {image.shape}"
-            )
-        if not np.isfinite(score_map).all():
-            raise ValueError("the map holds NaN or infinite values; it cannot be refined")
-        height, width = image.shape[:2]
-        values = np.asarray(
-            cv2.resize(
-                score_map.astype(np.float64), (width, height), interpolation=cv2.INTER_LINEAR
-            )
-        )
-        low, high = values.min(), values.max()
-        self.image = image
+        found = image_labels(score_map, image, settings)
+        self.image = self.small = image
+        self.above_mean = found.values > found.values.mean()
         self.fallback_result: Reprediction | None = None
-        if low == high:
-            self.above_mean = np.ones((height, width), bool)
+        if not found.values.any():
+            self.above_mean = np.ones_like(self.above_mean)
             self.fallback_result = self.fall_back("constant map")
             return
-        values = (values - low) / (high - low)
-        self.above_mean = values > values.mean()
-        segments = superpixels(
-            image,
-            scale=settings.segment_scale,
-            sigma=settings.segment_sigma,
-            min_size=settings.segment_min_size,
-        )
-        means = superpixel_means(values, segments)
-        labels = reliable_labels(values, settings.low, settings.high)
-        known = reliable_labels(means, settings.superpixel_low, settings.superpixel_high)
-        size = [max(min(2, n), round(settings.train_scale * n)) for n in (height, width)]
+        old = image.shape[:2]
+        size = [max(min(2, n), round(settings.train_scale * n)) for n in old]
         rows, columns = (
-            (2 * np.arange(new) + 1) * old // (2 * new)
-            for new, old in zip(size, (height, width), strict=True)
+            (2 * np.arange(new) + 1) * whole // (2 * new)
+            for new, whole in zip(size, old, strict=True)
         )
         grid = np.ix_(rows, columns)
-        self.segments, self.labels, self.known = segments[grid], labels[grid], known[grid]
-        self.small = image
-        if tuple(size) != (height, width):
+        self.segments, self.labels = found.segments[grid], found.pixels[grid]
+        self.known = found.superpixels[grid]
+        if tuple(size) != old:
             small = cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA)
             self.small = np.asarray(small, dtype=np.uint8)
         if not (self.labels == 1).any():

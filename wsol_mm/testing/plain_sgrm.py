@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from wsol_mm.functional.sgrm import IGNORE, SGRMSettings, reliable_labels
+from wsol_mm.functional.sgrm_labels import IGNORE, SGRMSettings, reliable_labels
 from wsol_mm.functional.superpixels import majority_vote, superpixel_means, superpixels
 
 

@@ -49,6 +49,8 @@ def test_the_class_says_which_side_is_the_object():
     inside[OBJECT] = True
     assert torch.equal(maps[0] > maps[0].mean(), inside)
     assert torch.equal(maps[1], -maps[0])
+    expected = head().class_maps(features(), torch.tensor([[1]]))[0, 0]
+    assert torch.equal(found.seed_map, expected)  # of the first label
     # no seed: as TokenCut has it
     (cut,) = TokenCutHead(3, CHANNELS).localization_maps(features())[0]
     assert torch.equal(maps[2], cut)
@@ -68,6 +70,7 @@ def test_the_class_map_is_the_students_cam():
     torch.nn.init.normal_(built.student.weight)
     for number, found in enumerate(built.predict(feats, samples(2, 0))):
         assert found.map_labels[0] == (2, 0)[number]
+        assert "seed_map" not in found
         for label, score_map in zip(found.map_labels, found.pred_maps, strict=True):
             expected = torch.einsum("c,chw->hw", built.student.weight[label], feats[-1][number])
             torch.testing.assert_close(score_map, expected)

@@ -115,17 +115,15 @@ class SDCAMHead(TokenCutHead):
         with torch.autocast(patches.device.type, enabled=False):
             return class_activation_maps(patches, self.student.weight.float(), labels)
 
-    def oriented_maps(self, feats: tuple[Tensor, ...], labels: Tensor) -> Tensor:
-        """The eigenvector for each wanted class (B, k), high on the object, float32 (B, k, h, w).
+    def oriented_maps(self, feats: tuple[Tensor, ...], class_maps: Tensor) -> Tensor:
+        """The eigenvector for each class map (B, k, h, w), high on the object, of the same shape.
 
-        Both maps are brought to pixels before they are compared. The paper compares behind the
-        affinity refinement, which commutes with a change of sign, but redraws the two sides: where
-        their shares of the seed are close, its choice can be the other one.
+        Both are brought to pixels before they are compared.
         """
         cut = self.localization_maps(feats)
         pixels = [
             F.interpolate(maps, scale_factor=self.mask_size, mode="bilinear", align_corners=False)
-            for maps in (cut, self.class_maps(feats, labels))
+            for maps in (cut, class_maps)
         ]
         return cut * orientations(*pixels, self.seed_threshold)[:, :, None, None]
 
@@ -134,14 +132,21 @@ class SDCAMHead(TokenCutHead):
     ) -> list[DataSample]:
         """The teacher's scores and label, ``map_labels`` and ``pred_maps`` (k, h, w).
 
-        As ``CAMHead.predict`` in the classes that get a map; with ``sign='token'`` the one
-        eigenvector serves every class, as ``TokenCutHead.predict`` has it.
+        As ``CAMHead.predict`` in the classes that get a map. The paper chooses the side behind the
+        affinity refinement: ``seed_map`` (h, w), the class map of the first label, lets
+        ``wsol_mm.SeedSign`` do so; without refiners the choice made here stays. With
+        ``sign='token'`` the one eigenvector serves every class, as ``TokenCutHead.predict`` has it.
         """
         if self.map_kind == "eigenvector" and self.sign == "token":
             return super().predict(feats, data_samples)
         logits = self(feats).float()
         samples = self._get_predictions(logits, data_samples)
         labels = wanted_labels(logits, samples, self.num_maps)
-        draw = self.class_maps if self.map_kind == "cam" else self.oriented_maps
-        set_maps(samples, labels, draw(feats, labels))
+        class_maps = self.class_maps(feats, labels)
+        if self.map_kind == "cam":
+            set_maps(samples, labels, class_maps)
+            return samples
+        set_maps(samples, labels, self.oriented_maps(feats, class_maps))
+        for sample, seeds in zip(samples, class_maps, strict=True):
+            sample.set_data({"seed_map": seeds[0]})
         return samples

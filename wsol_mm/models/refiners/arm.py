@@ -29,7 +29,9 @@ class ARM(Refiner):
     def __init__(self, **keys: Any) -> None:
         self.settings = ARMSettings(**keys)
 
-    def refine(self, score_maps: Tensor, images: Tensor) -> tuple[Tensor, list[Facts]]:
+    def refine(
+        self, score_maps: Tensor, images: Tensor, seeds: Tensor | None = None
+    ) -> tuple[Tensor, list[Facts]]:
         """See :meth:`wsol_mm.models.refiners.Refiner.refine`."""
         facts: list[Facts] = [{} for _ in images]
         if score_maps.device.type != "cpu":

@@ -61,7 +61,9 @@ class DenseCRF(Refiner):
         }
         self.floor = floor
 
-    def refine(self, score_maps: Tensor, images: Tensor) -> tuple[Tensor, list[Facts]]:
+    def refine(
+        self, score_maps: Tensor, images: Tensor, seeds: Tensor | None = None
+    ) -> tuple[Tensor, list[Facts]]:
         """See :meth:`wsol_mm.models.refiners.Refiner.refine`."""
         pictures = np.ascontiguousarray(images.permute(0, 2, 3, 1).cpu().numpy())
         refined = [

@@ -34,7 +34,9 @@ class SGRM(Refiner):
         self.batch = batch
         self.settings = SGRMSettings(**keys)
 
-    def refine(self, score_maps: Tensor, images: Tensor) -> tuple[Tensor, list[Facts]]:
+    def refine(
+        self, score_maps: Tensor, images: Tensor, seeds: Tensor | None = None
+    ) -> tuple[Tensor, list[Facts]]:
         """See :meth:`wsol_mm.models.refiners.Refiner.refine`; the facts are how training ended."""
         size = 1 if images.device.type == "cpu" else self.batch
         maps = list(score_maps.cpu().numpy())
