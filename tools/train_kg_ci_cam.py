@@ -1,20 +1,31 @@
 """Train KG-CI-CAM: both experts, then the student that they teach; test all three.
 
-    python tools/train_kg_ci_cam.py vgg16_cub
+    python tools/train_kg_ci_cam.py vgg16_cub --data-root data/CUB_200_2011
     python tools/train_kg_ci_cam.py resnet18_toy --baselines   # CAM, NL-CCAM and CI-CAM beside them
 
-Started again with the same words it goes on where it stopped, between stages or within one. Each
-stage trains in a folder of its own below ``--out``, with ``log.txt``. ``table.md`` and
-``dilemma.png`` (Top-1 Cls against GT-known) compare the test numbers; checkpoints and thresholds
-are chosen on val. The times are those of the logs: whatever else the machine did is in them.
+Started again with the same words it goes on where it stopped, between trainings or within one;
+other words make other trainings beside the finished ones. Each has a folder with its log below
+``--out``. ``table.md`` and ``dilemma.png`` (Top-1 Cls against GT-known) compare the test numbers of
+what is finished; checkpoints and thresholds are chosen on val.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmengine.config import DictAction
+
 from wsol_mm.apis.command import one_line_errors
-from wsol_mm.apis.guidance_stages import draw_dilemma, guidance_stages, guidance_table, run_stage
+from wsol_mm.apis.experiments import run_trial, trial_folder
+from wsol_mm.apis.guidance_stages import (
+    METRICS,
+    draw_dilemma,
+    from_scratch,
+    guidance_stages,
+    guidance_table,
+    on_data,
+    step_seconds,
+)
 from wsol_mm.engine.atomic import atomic_write
 
 
@@ -26,10 +37,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("network", help="a student below configs/kg_ci_cam, such as vgg16_cub")
     parser.add_argument("--out", type=Path, help="folder (work_dirs/kg_ci_cam_<network>)")
     parser.add_argument(
+        "--data-root", help="data set (the config's; for a toy network scenes are drawn)"
+    )
+    parser.add_argument(
         "--baselines", action="store_true", help="train CAM, NL-CCAM and CI-CAM before"
     )
     parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="for every stage"
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="for every training",
     )
     parser.add_argument(
         "--no-pretrained", action="store_true", help="start from random weights everywhere"
@@ -38,16 +57,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with one_line_errors(args.debug):
         out = args.out or Path("work_dirs") / f"kg_ci_cam_{args.network}"
-        stages = guidance_stages(args.network, out, args.cfg_options, baselines=args.baselines)
-        results = {}
-        for number, stage in enumerate(stages, start=1):
-            print(f"[{number}/{len(stages)}] {stage.name}: {stage.folder}", flush=True)
-            results[stage.name] = run_stage(stage, no_pretrained=args.no_pretrained)
-        table = guidance_table(results)
-        with atomic_write(out / "table.md") as temporary:
-            temporary.write_text(table)
-        draw_dilemma(results, out / "dilemma.png")
-        print(table, end="")
+        stages = guidance_stages(args.network, args.cfg_options, baselines=args.baselines)
+        results, seconds = {}, {}
+        for number, (name, stage) in enumerate(stages.items(), start=1):
+            trial = on_data(from_scratch(stage) if args.no_pretrained else stage, args.data_root)
+            folder = trial_folder(trial, out)
+            print(f"[{number}/{len(stages)}] {name}: {folder}/log.txt", flush=True)
+            results[name] = run_trial(trial, out)
+            seconds[name] = step_seconds(folder / "train")
+            found = (f"{METRICS[key]} {results[name]['metrics'][key]:.1f}" for key in METRICS)
+            print("  " + ", ".join(found), flush=True)
+            table = guidance_table(results, seconds)
+            with atomic_write(out / "table.md") as temporary:
+                temporary.write_text(table)
+            picture = out / "dilemma.png"
+            draw_dilemma({"": {key: [result] for key, result in results.items()}}, picture)
+        print(f"\n{table}\nwritten: {out}/table.md, dilemma.png")
 
 
 if __name__ == "__main__":

@@ -1,64 +1,34 @@
-"""The stages of KG-CI-CAM: their order, what a restart skips or goes on with, table and picture."""
+"""KG-CI-CAM's trainings: who is trained from whom, on what data, and their table and picture."""
 
 import json
 
 import cv2
 import pytest
+from mmengine.config import Config
 
-from wsol_mm.apis import guidance_stages as module
-from wsol_mm.apis.experiments import TrialError
 from wsol_mm.apis.guidance_stages import (
     draw_dilemma,
+    expert,
+    from_scratch,
     guidance_stages,
     guidance_table,
-    run_stage,
+    on_data,
+    step_seconds,
+    student,
 )
+from wsol_mm.apis.trials import resolved_config, trial_key, write_config
 
 NUMBERS = {"top1_cls": 90.0, "top1_loc": 60.5, "gt_known": 66.6, "max_box_acc_v2": 50.0}
+STAMP = {"protocol": {"name": "p"}, "normalization": "minmax", "threshold": {"source": "val"}}
 
 
-@pytest.fixture
-def calls(monkeypatch):
-    """Tools that leave the files of a training of three epochs; ``calls.fails`` breaks one."""
-
-    class Tools:
-        fails = ""
-        seen = []
-
-        def __init__(self, log, lock, threads):
-            self.folder = log.parent
-
-        def run(self, tool, *words):
-            Tools.seen.append((tool, self.folder.name, [str(word) for word in words]))
-            if tool == Tools.fails:
-                raise TrialError(tool)
-            if tool == "train.py":
-                (self.folder / "20260101/vis_data").mkdir(parents=True, exist_ok=True)
-                rows = [{"loss": 1.0, "time": t} for t in (9.0, 0.2, 0.1)] + [{"wsol/x": 1.0}]
-                text = "\n".join(map(json.dumps, rows))
-                (self.folder / "20260101/vis_data/scalars.json").write_text(text)
-                metric = stage_metric(self.folder)
-                (self.folder / f"best_{metric}_epoch_2.pth").touch()
-            else:
-                out = self.folder / "test/numbers.json"
-                out.parent.mkdir()
-                out.write_text(json.dumps({f"wsol/{key}": v for key, v in NUMBERS.items()}))
-
-    Tools.seen = []
-    monkeypatch.setattr(module, "_Stages", Tools)
-    return Tools
+def result(**metrics):
+    return {"metrics": {**NUMBERS, **metrics}, "epoch": 2, "stamp": STAMP}
 
 
-def stage_metric(folder):
-    return {"cls_expert": "wsol_top1_cls", "loc_expert": "wsol_gt_known"}.get(
-        folder.name, "wsol_top1_loc"
-    )
-
-
-def test_experts_come_before_the_student_that_reads_them(tmp_path):
-    stages = guidance_stages("resnet18_toy", tmp_path, ["a.b=1"], baselines=True)
-    names = [stage.name for stage in stages]
-    assert names == [
+def test_a_student_reads_the_checkpoints_of_the_experts_beside_it(tmp_path):
+    stages = guidance_stages("resnet18_toy", {"train_cfg.max_epochs": 3}, baselines=True)
+    assert list(stages) == [
         "CAM",
         "NL-CCAM",
         "CI-CAM",
@@ -66,63 +36,80 @@ def test_experts_come_before_the_student_that_reads_them(tmp_path):
         "localization expert",
         "KG-CI-CAM",
     ]
-    assert len({stage.folder for stage in stages}) == 6
-    assert all(stage.config.is_file() for stage in stages)
-    assert all(stage.options == ("a.b=1",) for stage in stages[:-1])
-    assert stages[-1].options == (
-        "a.b=1",
-        f"model.cls_teacher.checkpoint={tmp_path}/cls_expert/best_wsol_top1_cls_*.pth",
-        f"model.loc_teacher.checkpoint={tmp_path}/loc_expert/best_wsol_gt_known_*.pth",
-    )
-    assert len(guidance_stages("vgg16_ilsvrc", tmp_path)) == 3
+    assert {resolved_config(trial).train_cfg.max_epochs for trial in stages.values()} == {3}
+    last = stages["KG-CI-CAM"]
+    assert trial_key(last.sources()["cls_expert"]) == trial_key(stages["classification expert"])
+    assert trial_key(last.sources()["loc_expert"]) == trial_key(stages["localization expert"])
+    files = {name: tmp_path / name for name in ("data", "cls_expert", "loc_expert")}
+    cfg = Config.fromfile(write_config(resolved_config(last), tmp_path / "c.py", files))
+    assert cfg.model.cls_teacher.checkpoint == str(tmp_path / "cls_expert")
+    assert cfg.model.loc_teacher.checkpoint == str(tmp_path / "loc_expert")
+    assert len(guidance_stages("vgg16_ilsvrc")) == 3
     with pytest.raises(FileNotFoundError, match=r"network 'vgg19': expected one of .*vgg16_cub"):
-        guidance_stages("vgg19", tmp_path)
+        guidance_stages("vgg19")
 
 
-def test_what_is_done_is_not_done_again(tmp_path, calls):
-    stages = guidance_stages("resnet18_toy", tmp_path)
-    for stage in stages:
-        result = run_stage(stage)
-        assert result == {"metrics": NUMBERS, "epoch": 2, "step_seconds": 0.2}
-    done = [(tool, folder) for tool, folder, _ in calls.seen]
-    assert done == [
-        (tool, folder)
-        for folder in ("cls_expert", "loc_expert", "student")
-        for tool in ("train.py", "test.py")
+@pytest.mark.parametrize("kinds", [("cls",), ("loc",), ("cls", "loc")])
+def test_only_the_named_experts_guide(kinds):
+    trial = student("resnet18_toy", {kind: expert("resnet18_toy", kind) for kind in kinds})
+    model = resolved_config(trial).model
+    for kind in ("cls", "loc"):
+        teacher = model[f"{kind}_teacher"]
+        assert teacher is None if kind not in kinds else teacher.checkpoint == f"{{{kind}_expert}}"
+    assert set(trial.inputs) == {f"{kind}_expert" for kind in kinds}
+
+
+def test_toy_scenes_are_drawn_and_other_data_read_where_the_config_says():
+    toy, birds = expert("resnet18_toy", "cls"), expert("vgg16_cub", "cls")
+    assert on_data(toy, None).data_root is None
+    assert on_data(toy, "here").data_root == "here"
+    assert on_data(birds, None).data_root == "data/CUB_200_2011"
+    assert on_data(birds, "there").data_root == "there"
+
+
+def test_from_scratch_holds_for_the_teachers_too():
+    stage = from_scratch(guidance_stages("vgg16_cub")["KG-CI-CAM"])
+    for trial in (stage, *stage.inputs.values()):
+        assert resolved_config(trial).model.backbone.init_cfg is None
+    assert resolved_config(stage).model.cls_teacher.config.backbone.init_cfg is None
+    assert resolved_config(guidance_stages("vgg16_cub")["KG-CI-CAM"]).model.backbone.init_cfg
+
+
+def test_the_fastest_interval_of_all_logs_of_a_folder(tmp_path):
+    assert step_seconds(tmp_path) is None
+    for part, times in (("1", (9.0, 0.2)), ("2", (0.1,))):
+        (tmp_path / part / "vis_data").mkdir(parents=True)
+        rows = [{"loss": 1.0, "time": time} for time in times] + [{"wsol/x": 1.0, "time": 50.0}]
+        text = "\n".join(map(json.dumps, rows))
+        (tmp_path / part / "vis_data/scalars.json").write_text(text)
+    assert step_seconds(tmp_path) == 0.1
+
+
+def test_the_table_says_what_numbers_belong_to():
+    other = result(top1_cls=80.0)
+    del other["metrics"]["max_box_acc_v2"]
+    results = {"CI-CAM": result(trivial_centre_iou50=33.3), "KG-CI-CAM": other}
+    lines = guidance_table(results, {"CI-CAM": 0.2, "KG-CI-CAM": 0.25}).splitlines()
+    assert lines[0].endswith("| s per step | times CI-CAM |")
+    assert lines[2:4] == [
+        "| CI-CAM | 90.0 | 60.5 | 66.6 | 50.0 | 2 | 0.200 | 1.00 |",
+        "| KG-CI-CAM | 80.0 | 60.5 | 66.6 | - | 2 | 0.250 | 1.25 |",
     ]
-    assert all(("--resume" in words) == (tool == "train.py") for tool, _, words in calls.seen)
-    assert [run_stage(stage)["metrics"] for stage in stages] == [NUMBERS] * 3
-    assert len(calls.seen) == 6
+    assert "best centred box has GT-known 33.3" in lines[-1]
+    assert "Stamp: protocol p" in lines[-1]
+    unknown = guidance_table(results, {"CI-CAM": None, "KG-CI-CAM": 0.25})
+    assert "| 2 | - | - |" in unknown
+    assert "| 2 | 0.250 | - |" in unknown
 
 
-def test_a_broken_training_is_resumed_and_a_broken_test_repeated(tmp_path, calls):
-    stage = guidance_stages("resnet18_toy", tmp_path)[0]
-    for tool in ("train.py", "test.py"):
-        calls.fails = tool
-        with pytest.raises(TrialError):
-            run_stage(stage)
-    calls.fails = ""
-    run_stage(stage)
-    assert [tool for tool, *_ in calls.seen] == ["train.py", "train.py", "test.py", "test.py"]
+def test_the_picture_leaves_out_what_has_no_result(tmp_path):
+    def drawn(panels):
+        draw_dilemma(panels, tmp_path / "p.png")
+        return cv2.imread(str(tmp_path / "p.png"))
 
-
-def test_other_settings_in_the_same_folder_are_refused(tmp_path, calls):
-    run_stage(guidance_stages("resnet18_toy", tmp_path)[0])
-    with pytest.raises(ValueError, match="was begun with another config or other options"):
-        run_stage(guidance_stages("resnet18_toy", tmp_path, ["train_cfg.max_epochs=2"])[0])
-    with pytest.raises(ValueError, match="was begun with another config"):
-        run_stage(guidance_stages("resnet18_toy", tmp_path)[0], no_pretrained=True)
-
-
-def test_table_and_picture(tmp_path):
-    other = {**NUMBERS, "top1_cls": 80.0, "max_box_acc_v2": None}
-    results = {
-        "CI-CAM": {"metrics": NUMBERS, "epoch": 2, "step_seconds": 0.2},
-        "KG-CI-CAM": {"metrics": other, "epoch": 3, "step_seconds": 0.25},
-    }
-    assert guidance_table(results).splitlines()[2:] == [
-        "| CI-CAM | 90.0 | 60.5 | 66.6 | 50.0 | 2 | 0.200 |",
-        "| KG-CI-CAM | 80.0 | 60.5 | 66.6 | - | 3 | 0.250 |",
-    ]
-    draw_dilemma(results, tmp_path / "dilemma.png")
-    assert cv2.imread(str(tmp_path / "dilemma.png")).std() > 0
+    one = drawn({"": {"a": [result()], "b": []}})
+    two = drawn({"": {"a": [result()], "b": [result(gt_known=50.0), result(gt_known=40.0)]}})
+    assert one.std() > 0
+    assert one.shape == two.shape
+    assert (one != two).any()
+    assert drawn({"x": {"a": [result()]}, "y": {"b": [result()]}}).shape[1] > one.shape[1]

@@ -1,25 +1,25 @@
-"""KG-CI-CAM's trainings in their order, each once, and their numbers side by side."""
+"""KG-CI-CAM's trainings as trials, with their baselines; their table and the C-L picture.
+
+An expert is a trial of its own; a student names its experts as inputs, so whoever runs the student
+trains them first, once.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from mmengine.config import Config
 
-import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
-from wsol_mm.apis.experiments import _Stages
-from wsol_mm.apis.trials import ROOT
+from wsol_mm.apis.command import strip_pretrained
+from wsol_mm.apis.effects import distinct, stamp_line
+from wsol_mm.apis.trials import ROOT, Trial, resolved_config
 from wsol_mm.engine.atomic import atomic_write
-from wsol_mm.engine.file_lock import file_lock
 
 METRICS = {
     "top1_cls": "Top-1 Cls",
@@ -28,51 +28,59 @@ METRICS = {
     "max_box_acc_v2": "MaxBoxAccV2",
 }
 BASELINES = {"CAM": "cam", "NL-CCAM": "nl_ccam", "CI-CAM": "ci_cam"}
+EXPERTS = {"cls": "classification expert", "loc": "localization expert"}
+MARKERS = "os^DvPX*<>"
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One training with its test.
-
-    Attributes:
-        name: Its row in the table.
-        config: Config file.
-        folder: Where it trains.
-        options: ``KEY=VALUE`` words for both tools.
-    """
-
-    name: str
-    config: Path
-    folder: Path
-    options: tuple[str, ...] = ()
-
-    @property
-    def metric(self) -> str:
-        """What val chooses the checkpoint by (the first of several)."""
-        metric = _config(self.config).default_hooks.checkpoint.save_best
-        return metric if isinstance(metric, str) else metric[0]
-
-    @property
-    def best(self) -> Path:
-        """Pattern of the chosen checkpoint's file."""
-        return self.folder / f"best_{self.metric.replace('/', '_')}_*.pth"
-
-
-def guidance_stages(
-    network: str, out: Path, options: Sequence[str] = (), *, baselines: bool = False
-) -> list[Stage]:
-    """The trainings of one network: both experts, then the student that they teach.
+def expert(
+    network: str, kind: Literal["cls", "loc"], options: Mapping[str, Any] | None = None
+) -> Trial:
+    """The training of one expert.
 
     Args:
         network: Stem of the student's config, such as ``vgg16_cub``.
-        out: Folder; each stage has one in it.
-        options: ``KEY=VALUE`` words for every stage.
-        baselines: Train CAM, NL-CCAM and CI-CAM of the same network before, where configs exist.
+        kind: Of classification or localization.
+        options: Config keys to override.
+    """
+    return Trial(f"configs/kg_ci_cam/{network}_{kind}_expert.py", options or {})
+
+
+def student(
+    network: str, experts: Mapping[str, Trial], options: Mapping[str, Any] | None = None
+) -> Trial:
+    """The training of a student.
+
+    Args:
+        network: Stem of its config.
+        experts: By kind, ``cls`` and ``loc``; one that is missing does not guide.
+        options: Config keys to override, for the student only. ``{"model.alpha": 0.0}`` takes all
+            guidance away and leaves the KG paper's CI-CAM.
+    """
+    teachers: dict[str, Any] = {
+        f"model.{kind}_teacher.checkpoint": f"{{{kind}_expert}}" for kind in experts
+    }
+    teachers |= {f"model.{kind}_teacher": None for kind in EXPERTS if kind not in experts}
+    return Trial(
+        f"configs/kg_ci_cam/{network}.py",
+        {**(options or {}), **teachers},
+        inputs={f"{kind}_expert": trial for kind, trial in experts.items()},
+    )
+
+
+def guidance_stages(
+    network: str, options: Mapping[str, Any] | None = None, *, baselines: bool = False
+) -> dict[str, Trial]:
+    """The trainings of one network by name: both experts, then the student that they teach.
+
+    Args:
+        network: Stem of the student's config, such as ``vgg16_cub``.
+        options: Config keys to override in every training.
+        baselines: CAM, NL-CCAM and CI-CAM of the same network before, where configs exist.
 
     Raises:
         FileNotFoundError: The network has no such configs; the message lists those that do.
     """
-    folder, out = ROOT / "configs" / "kg_ci_cam", out.resolve()
+    folder = ROOT / "configs" / "kg_ci_cam"
     known = sorted(
         path.stem
         for path in folder.glob("*.py")
@@ -80,107 +88,117 @@ def guidance_stages(
     )
     if network not in known:
         raise FileNotFoundError(f"network {network!r}: expected one of {', '.join(known)}")
-    stages = []
-    for name, method in BASELINES.items() if baselines else ():
-        config = ROOT / "configs" / method / f"{network}.py"
-        if config.is_file():
-            stages.append(Stage(name, config, out / method, tuple(options)))
-    student = list(options)
-    for kind, name in (("cls", "classification expert"), ("loc", "localization expert")):
-        config = folder / f"{network}_{kind}_expert.py"
-        stages.append(Stage(name, config, out / f"{kind}_expert", tuple(options)))
-        student.append(f"model.{kind}_teacher.checkpoint={stages[-1].best}")
-    stages.append(Stage("KG-CI-CAM", folder / f"{network}.py", out / "student", tuple(student)))
-    return stages
+    stages = {
+        name: Trial(f"configs/{method}/{network}.py", options or {})
+        for name, method in (BASELINES.items() if baselines else ())
+        if (ROOT / "configs" / method / f"{network}.py").is_file()
+    }
+    experts = {kind: expert(network, kind, options) for kind in EXPERTS}
+    stages |= {EXPERTS[kind]: trial for kind, trial in experts.items()}
+    return {**stages, "KG-CI-CAM": student(network, experts, options)}
 
 
-def run_stage(stage: Stage, *, no_pretrained: bool = False) -> dict[str, Any]:
-    """Train and test what of it is not done; a killed training goes on from its last checkpoint.
+def on_data(trial: Trial, data_root: str | None) -> Trial:
+    """A trial on a folder; without one on the config's own, and a toy one on drawn scenes."""
+    data = resolved_config(trial).test_dataloader.dataset
+    drawn = data.type == "wsol_mm.ToyScenes"
+    return replace(trial, data_root=data_root or (None if drawn else data.data_root))
+
+
+def from_scratch(trial: Trial) -> Trial:
+    """A trial, with its inputs, from random weights."""
+    model = resolved_config(trial).model.to_dict()
+    options = {key: _at(model, key.split(".")[1:]) for key in strip_pretrained(model)}
+    inputs = {name: from_scratch(source) for name, source in trial.inputs.items()}
+    return replace(trial, options={**trial.options, **options}, inputs=inputs)
+
+
+def _at(node: Any, keys: Sequence[str]) -> Any:
+    """What stands at a path of keys and indices; None where the last one is not there."""
+    for key in keys[:-1]:
+        node = node[int(key)] if isinstance(node, Sequence) else node[key]
+    return node.get(keys[-1])
+
+
+def step_seconds(work_dir: Path) -> float | None:
+    """Time of a training step: the shortest interval that the logs of a folder have.
+
+    Other work on the machine makes steps longer, never shorter. None without logs.
+    """
+    rows = [
+        json.loads(line)
+        for log in sorted(work_dir.glob("*/vis_data/scalars.json"))
+        for line in log.read_text().splitlines()
+    ]
+    times = [row["time"] for row in rows if "loss" in row and "time" in row]
+    return min(times, default=None)
+
+
+def guidance_table(
+    results: Mapping[str, Mapping[str, Any]], seconds: Mapping[str, float | None]
+) -> str:
+    """Markdown table of one result for each name, and what the numbers belong to.
 
     Args:
-        stage: The stage. A second process that wants it waits for the first.
-        no_pretrained: Train from random weights.
-
-    Returns:
-        ``metrics`` of the test in percent, ``epoch`` chosen, ``step_seconds`` (median of the log).
-
-    Raises:
-        ValueError: The folder was begun with another config or other options.
-        TrialError: A tool failed; the message names its log.
+        results: Of :func:`wsol_mm.apis.experiments.run_trial`.
+        seconds: Of :func:`step_seconds`; the first one is what the others are relative to.
     """
-    state_file, result_file = stage.folder / "stage.json", stage.folder / "result.json"
-    settings = [_config(stage.config).to_dict(), stage.options, no_pretrained]
-    text = json.dumps(settings, sort_keys=True, default=repr)
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    with file_lock(stage.folder / ".lock") as lock:
-        state = json.loads(state_file.read_text()) if state_file.is_file() else {"key": key}
-        if state["key"] != key:
-            raise ValueError(
-                f"{stage.folder} was begun with another config or other options: give the same "
-                "ones, another --out, or remove it"
-            )
-        _write(state_file, state)
-        tools = _Stages(stage.folder / "log.txt", lock, None)
-        words = ["--cfg-options", *stage.options] if stage.options else []
-        if not state.get("trained"):
-            start = ["--no-pretrained"] if no_pretrained else []
-            tools.run(
-                "train.py", stage.config, "--work-dir", stage.folder, "--resume", *start, *words
-            )
-            _write(state_file, {**state, "trained": True})
-        if not result_file.is_file():
-            (best,) = stage.folder.glob(stage.best.name)
-            out = stage.folder / "test" / "numbers.json"
-            tools.run("test.py", stage.config, best, "--work-dir", out.parent, "--out", out, *words)
-            numbers = json.loads(out.read_text())
-            found = {name: numbers.get(f"wsol/{name}") for name in METRICS}
-            seconds = _step_seconds(stage.folder)
-            epoch = int(best.stem.rpartition("_")[2])
-            _write(result_file, {"metrics": found, "epoch": epoch, "step_seconds": seconds})
-    return json.loads(result_file.read_text())
-
-
-def guidance_table(results: dict[str, dict[str, Any]]) -> str:
-    """Markdown table of results by name."""
-    head = ["method", *METRICS.values(), "epoch", "s per step"]
+    first = next(iter(results))
+    head = ["method", *METRICS.values(), "epoch", "s per step", f"times {first}"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    base = seconds[first]
     for name, result in results.items():
-        numbers = [result["metrics"][key] for key in METRICS]
-        cells = [name, *("-" if number is None else f"{number:.1f}" for number in numbers)]
-        cells += [str(result["epoch"]), f"{result['step_seconds']:.3f}"]
+        cells = [name, *(_shown(result["metrics"].get(key), 1) for key in METRICS)]
+        cells += [str(result["epoch"]), _shown(seconds[name], 3)]
+        cells.append(_shown(seconds[name] / base if seconds[name] and base else None, 2))
         lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "Percent on the test split; checkpoints and thresholds are chosen on val."]
+    best = {result["metrics"].get("trivial_centre_iou50") for result in results.values()} - {None}
+    if len(best) == 1:
+        lines[-1] += f" The best centred box has GT-known {best.pop():.1f}."
+    lines[-1] += (
+        f" Stamp: {distinct(stamp_line(result['stamp']) for result in results.values())}."
+        " A step's time is that of the fastest interval in the logs; benchmarks/cost.py measures"
+        " it with all models in turn."
+    )
     return "\n".join(lines) + "\n"
 
 
-def draw_dilemma(results: dict[str, dict[str, Any]], path: Path) -> None:
-    """Plot Top-1 Cls against GT-known, one point per result: the paper's C-L dilemma."""
-    figure = Figure(figsize=(5, 4), layout="constrained")
-    axes = figure.add_subplot(xlabel="Top-1 Cls", ylabel="GT-known")
-    for name, result in results.items():
-        point = result["metrics"]["top1_cls"], result["metrics"]["gt_known"]
-        axes.plot(*point, "o")
-        axes.annotate(name, point, textcoords="offset points", xytext=(5, 3))
-    axes.margins(0.25)
+def _shown(number: float | None, digits: int) -> str:
+    return "-" if number is None else f"{number:.{digits}f}"
+
+
+def draw_dilemma(
+    panels: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]], path: Path
+) -> None:
+    """Plot Top-1 Cls against GT-known, the paper's C-L dilemma.
+
+    Args:
+        panels: Title to name to results, one for each seed. A point is their mean, its bars are
+            their standard deviation; a name without results is left out.
+        path: PNG file to write.
+    """
+    names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    figure = Figure(figsize=(4 * len(panels) + 2, 4), layout="constrained")
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    handles: dict[str, Any] = {}
+    for axes, (title, methods) in zip(grid, panels.items(), strict=True):
+        axes.set(title=title, xlabel=METRICS["top1_cls"])
+        for name in (name for name in names if methods.get(name)):
+            number = names.index(name)
+            numbers = [
+                [result["metrics"][key] for result in methods[name]]
+                for key in ("top1_cls", "gt_known")
+            ]
+            x, y = (statistics.fmean(values) for values in numbers)
+            several = len(methods[name]) > 1
+            x_sd, y_sd = (statistics.stdev(v) if several else None for v in numbers)
+            style = {"marker": MARKERS[number % len(MARKERS)], "color": f"C{number % 10}"}
+            handles[name] = axes.errorbar(x, y, y_sd, x_sd, linestyle="", elinewidth=0.8, **style)
+        axes.margins(0.15)
+        axes.grid(alpha=0.3)
+    grid[0].set_ylabel(METRICS["gt_known"])
+    figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize="small")
+    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         FigureCanvasAgg(figure).print_png(temporary)
-
-
-@cache
-def _config(path: Path) -> Config:
-    """A config as it was first read."""
-    return Config.fromfile(path)
-
-
-def _step_seconds(folder: Path) -> float:
-    """Median time of a training step, of all logs of the folder."""
-    rows = [
-        json.loads(line)
-        for log in sorted(folder.glob("*/vis_data/scalars.json"))
-        for line in log.read_text().splitlines()
-    ]
-    return statistics.median(row["time"] for row in rows if "loss" in row and "time" in row)
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content) + "\n")
