@@ -110,6 +110,11 @@ def clock(call: Call, device: str) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
+def where_measured(device: str) -> str:
+    """What the times are of, in words."""
+    return "CPU time on one thread" if device == "cpu" else torch.cuda.get_device_name()
+
+
 def take_turns(
     calls: Mapping[str, Call], rounds: int, device: str, warm: Collection[str] = ()
 ) -> dict[str, list[float]]:

@@ -197,6 +197,7 @@ def run(args: argparse.Namespace) -> str:
             "normalization": normalization,
             "percentile": args.percentile,
             "interpolation": "none" if ready else "bicubic, float64",
+            "class_agnostic": None,  # a file does not say
         }
     check_normalization(normalization, args.percentile)
     if scores:

@@ -8,6 +8,8 @@ import yaml
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS, DefaultScope
 
+from wsol_mm.evaluation.protocols import get_protocol
+
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
@@ -36,8 +38,17 @@ NETWORKS = [
     ("resnet18_toy", TOY, 128, 6, 96, 12),
 ]
 VARIANTS = {
-    "vgg16_cub": ("paper", "released", "centre_crop"),
+    "vgg16_cub": ("paper", "released", "centre_crop", "two_pass"),
+    "inception_v3_cub": ("two_pass",),
+    "vgg16_ilsvrc": ("two_pass",),
     "resnet18_toy": ("gaussian", "zero", "shuffled", "averaged", "one_branch"),
+}
+
+OTHER_TEST = {
+    "test_dataloader.dataset.pipeline",
+    "test_evaluator.protocol",
+    "test_evaluator.threshold",
+    "test_pipeline",
 }
 
 
@@ -156,6 +167,21 @@ def test_training_crops_from_the_resized_short_side(name, short, crop, load_conf
     assert cut(resized)["img"].shape[:2] == (crop, crop)
 
 
+@pytest.mark.parametrize(
+    ("name", "short", "crop"),
+    [("vgg16_cub", 304, 224), ("inception_v3_cub", 450, 299), ("vgg16_ilsvrc", 240, 224)],
+)
+def test_two_passes_rank_on_a_centre_crop_of_the_resized_short_side(name, short, crop, load_config):
+    cfg = load_config(f"ci_cam/{name}_two_pass.py")
+    load, view, *rest = cfg.test_dataloader.dataset.pipeline
+    assert view == {"type": "wsol_mm.RankingView", "short_side": short, "crop_size": crop}
+    assert [load, *rest] == load_config(f"ci_cam/{name}.py").test_pipeline
+    assert rest[0] == {"type": "wsol_mm.Resize", "scale": (crop, crop)}
+    protocol = get_protocol(cfg.test_evaluator.protocol)
+    assert (protocol.frame, protocol.ranking) == (crop, "second_view")
+    assert cfg.val_dataloader == load_config(f"ci_cam/{name}.py").val_dataloader
+
+
 def difference(left, right, prefix=""):
     """Dotted keys whose values differ between two configs."""
     for key in sorted(set(left) | set(right)):
@@ -190,14 +216,10 @@ def difference(left, right, prefix=""):
             },
         ),
         ("vgg16_cub_released", {"test_evaluator.protocol", "test_evaluator.threshold"}),
-        (
-            "vgg16_cub_centre_crop",
-            {
-                "test_dataloader.dataset.pipeline",
-                "test_evaluator.protocol",
-                "test_evaluator.threshold",
-                "test_pipeline",
-            },
+        ("vgg16_cub_centre_crop", OTHER_TEST),
+        *(
+            (f"{stem}_two_pass", {"model.type", *OTHER_TEST})
+            for stem in ("vgg16_cub", "inception_v3_cub", "vgg16_ilsvrc")
         ),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from wsol_mm.evaluation.protocols import get_protocol
-from wsol_mm.evaluation.records import load_records, make_record, save_records
+from wsol_mm.evaluation.records import load_records, make_record, map_scope, save_records
 from wsol_mm.evaluation.view import View
 from wsol_mm.functional.boxes import box_iou
 from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
@@ -240,3 +240,16 @@ def test_records_survive_their_file(tmp_path):
         load_records(tmp_path / "bad.npz")
     with pytest.raises(FileNotFoundError, match=r"WSOLMetric\(out"):
         load_records(tmp_path / "none.npz")
+
+
+def test_map_scope():
+    one = torch.rand(1, 4, 4)
+    assert map_scope(one, [-1]) == "image"
+    assert map_scope(one.expand(3, -1, -1), [2, 0, 1]) == "image"
+    assert map_scope(torch.full((2, 4, 4), torch.nan), [2, 0]) == "image"
+    assert map_scope(one, [2]) == "unknown"
+    other = one.repeat(3, 1, 1)
+    other[2, 3, 3] += 1e-6
+    assert map_scope(other, [2, 0, 1]) == "class"
+    assert make_record(with_maps(), REFERENCE)["map_scope"] == "class"
+    assert make_record(with_maps((2,)), get_protocol("ci_cam"))["map_scope"] == "unknown"

@@ -13,8 +13,12 @@ field                       what                                                
 ``grey_max``                largest grey value                                  with maps
 ``level_otsu/_mean``        grey levels of the two rules without ground truth   with maps
 ``nan_map``                 the map held a NaN and counts as empty              with maps
+``map_scope``               ``image``, ``class`` or ``unknown``, see            with maps
+                            :func:`map_scope`
 ``box_iou``, ``box_score``  (m,) float64, by descending score                   with boxes, no map,
                                                                                 or one box per map
+``boxes``, ``gt_boxes``     (m, 4) in that order, (n, 4) all of the image:      with boxes, no map
+                            float64 x0, y0, x1, y1 in the original image
 ``trivial_whole``           IoU of the whole frame                              with gt boxes
 ``trivial_centre``          (112,) float64: IoU of centred squares              with gt boxes
 ``hist_fg``, ``hist_bg``    (T + 1,) int32 score histograms for PxAP            with masks, maps
@@ -44,7 +48,7 @@ from wsol_mm.functional.rates import top_labels, trivial_update
 Record = dict[str, Any]
 
 RECORDS_FORMAT = "wsol_mm records 1"
-_RAGGED = ("top5", "box_iou", "box_score")
+_RAGGED = ("top5", "box_iou", "box_score", "boxes", "gt_boxes")
 
 
 def make_record(
@@ -116,6 +120,7 @@ def _make_record(
         if not 0 <= label < len(values):
             raise ValueError(f"gt_label {label} has no score, the classes are 0..{len(values) - 1}")
         record["top5"] = top_labels(values)
+    every_gt = gt
     gt = gt[:1] if protocol.ground_truth == "first" else gt
     annotated = gt
     if len(gt):
@@ -123,6 +128,9 @@ def _make_record(
         gt = gt[(gt[:, 2:] > gt[:, :2]).all(axis=1)] if protocol.geometry == "input" else gt
         whole, centre = trivial_update(gt, protocol.frame, plus_one=protocol.plus_one)
         record |= {"trivial_whole": whole, "trivial_centre": centre}
+    if "pred_maps" in sample:
+        check_ranking(sample, protocol)
+        record["map_scope"] = map_scope(sample["pred_maps"], sample["map_labels"])
     if "pred_maps" in sample and record["num_gt"] and protocol.boxes == "two_thresholds":
         raw = class_map(sample["pred_maps"], sample["map_labels"], label)
         boxes = two_threshold_box(
@@ -160,9 +168,10 @@ def _make_record(
         instances = sample["pred_instances"]
         confidence = as_array(instances["scores"]).astype(np.float64).reshape(-1)
         order = np.argsort(-confidence, kind="stable")
-        boxes = view.boxes(as_array(instances["bboxes"]))[order]
-        iou = box_iou(boxes, gt, plus_one=protocol.plus_one).max(axis=1, initial=0.0)
+        boxes = as_array(instances["bboxes"]).astype(np.float64).reshape(-1, 4)[order]
+        iou = box_iou(view.boxes(boxes), gt, plus_one=protocol.plus_one).max(axis=1, initial=0.0)
         record |= {"box_iou": iou, "box_score": confidence[order]}
+        record |= {"boxes": boxes, "gt_boxes": every_gt}
     return record
 
 
@@ -187,6 +196,41 @@ def class_map(maps: Any, map_labels: Any, label: int) -> NDArray[Any]:
             "also give the map of gt_label when it is known, or mark one map as -1"
         )
     return maps[found[0]]
+
+
+def map_scope(maps: Any, map_labels: Any) -> str:
+    """What the maps of an image belong to.
+
+    Returns:
+        ``image``: one map, or the same one for each class (norm maps, NL-CCAM's combination by
+        predicted ranks); ``class``: classes have maps of their own; ``unknown``: a single map of
+        one class, as refiners leave it.
+
+    >>> map_scope(np.ones((2, 3, 3)), [4, 1]), map_scope(np.ones((1, 3, 3)), [4])
+    ('image', 'unknown')
+    """
+    maps, labels = as_array(maps), as_array(map_labels).reshape(-1)
+    if labels.tolist() == [-1]:
+        return "image"
+    if len(maps) < 2:
+        return "unknown"
+    same = all(np.array_equal(maps[0], each, equal_nan=True) for each in maps[1:])
+    return "image" if same else "class"
+
+
+def check_ranking(sample: Mapping[str, Any], protocol: Protocol) -> None:
+    """Refuse a sample whose classes were ranked on another view than the protocol says.
+
+    Raises:
+        ValueError: As said.
+    """
+    ranking = sample.get("ranking", "same_view")
+    if ranking != protocol.ranking:
+        raise ValueError(
+            f"classes were ranked on the {ranking}, protocol {protocol.name!r} says "
+            f"{protocol.ranking}: 'second_view' needs a wsol_mm.TwoPassClassifier and a test "
+            "pipeline with wsol_mm.RankingView; a protocol takes ranking='second_view' as a key"
+        )
 
 
 def frame_map(

@@ -6,6 +6,7 @@ from wsol_mm.datasets.transforms.formatting import PackWSOLInputs
 from wsol_mm.datasets.transforms.geometric import CenterCrop, Pad, RandomCrop, RandomFlip, Resize
 from wsol_mm.datasets.transforms.hide_and_seek import HideAndSeek
 from wsol_mm.datasets.transforms.loading import LoadMasks
+from wsol_mm.datasets.transforms.ranking_view import RankingView
 
 __all__ = [
     "BoxCrop",
@@ -17,5 +18,6 @@ __all__ = [
     "Pad",
     "RandomCrop",
     "RandomFlip",
+    "RankingView",
     "Resize",
 ]

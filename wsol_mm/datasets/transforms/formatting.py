@@ -14,9 +14,9 @@ class PackWSOLInputs(BaseTransform):
     """``mmpretrain.PackInputs`` plus what localization is evaluated with.
 
     ``gt_instances.bboxes`` ((n, 4) float64, original frame), ``gt_mask`` and ``ignore_mask`` are
-    packed where the data set provides them. The image must be the one the recorded
-    ``homography_matrix`` leads to: a resize, crop or flip that did not record itself is refused,
-    since its maps could not be brought back to the original frame.
+    packed where the data set provides them, ``ranking_view`` where the pipeline does. The image
+    must be the one the recorded ``homography_matrix`` leads to: a resize, crop or flip that did not
+    record itself is refused, since its maps could not be brought back to the original frame.
 
     Args:
         algorithm_keys: Further fields to pack.
@@ -48,7 +48,7 @@ class PackWSOLInputs(BaseTransform):
             boxes = [instance["bbox"] for instance in results["instances"]]
             bboxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
             sample.set_field(InstanceData(bboxes=bboxes), "gt_instances", dtype=InstanceData)
-        for key in ("gt_mask", "ignore_mask"):
+        for key in ("gt_mask", "ignore_mask", "ranking_view"):
             if key in results:
                 sample.set_field(results[key], key)
         return packed
