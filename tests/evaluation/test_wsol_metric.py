@@ -12,7 +12,7 @@ from mmengine.structures import BaseDataElement, InstanceData
 
 from wsol_mm.evaluation.protocols import get_protocol
 from wsol_mm.evaluation.records import load_records, make_record
-from wsol_mm.evaluation.results import transfer_threshold
+from wsol_mm.evaluation.results import Settings, evaluate_records, transfer_threshold
 from wsol_mm.evaluation.wsol_metric import WSOLMetric
 from wsol_mm.functional.localization import compute_localization
 
@@ -213,3 +213,46 @@ def test_two_processes_give_the_same_records_and_bits(tmp_path):
         with np.load(next(files)) as a, np.load(next(files)) as b:
             assert a.files == b.files
             assert all((a[key] == b[key]).all() for key in a.files)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda maps, labels: (maps, labels), False),
+        (lambda maps, labels: (maps[:1].expand(2, -1, -1), labels), True),
+        (lambda maps, labels: (maps[:1], labels[:1] * 0 - 1), True),
+        (lambda maps, labels: (maps[:1], labels[:1]), None),
+    ],
+    ids=["of its class", "the same for all", "marked", "one of one class"],
+)
+@pytest.mark.parametrize("protocol", ["wsolevaluation", "ci_cam"])
+def test_the_stamp_says_whether_maps_know_the_class(change, expected, protocol, tmp_path):
+    data = samples(4)
+    for sample in data:
+        sample.pred_maps, sample.map_labels = change(sample.pred_maps, sample.map_labels)
+    out = tmp_path / "test.json"
+    run(WSOLMetric(protocol=protocol, bootstrap=0, out=str(out)), data)
+    assert json.loads(out.read_text())["stamp"]["class_agnostic"] is expected
+
+
+def test_one_image_with_maps_of_its_classes_is_enough_and_boxes_say_nothing(tmp_path):
+    data = samples(3)
+    data[1].pred_maps = torch.zeros(2, 12, 12)  # the same for both classes, by accident
+    for kind, made in (("maps", data), ("boxes", samples(3, kind="boxes"))):
+        run(WSOLMetric(bootstrap=0, out=str(tmp_path / f"{kind}.json")), made)
+    stamps = [
+        json.loads((tmp_path / f"{kind}.json").read_text())["stamp"] for kind in ("maps", "boxes")
+    ]
+    assert [stamp["class_agnostic"] for stamp in stamps] == [False, None]
+
+
+def test_records_of_earlier_versions_still_count():
+    records = [
+        make_record(sample.to_dict(), get_protocol("wsolevaluation")) for sample in samples(3)
+    ]
+    for record in records:
+        del record["map_scope"]
+    results = evaluate_records(
+        records, get_protocol("wsolevaluation"), Settings(bootstrap=0), stamp={}
+    )
+    assert results.stamp["class_agnostic"] is None

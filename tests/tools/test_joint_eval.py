@@ -126,6 +126,21 @@ def test_records_keep_their_protocol(tool, files):
     assert run(tool, files, "joined.npz")[1]["top1_loc"] == EXPECTED["top1_loc"]
 
 
+def test_images_with_several_objects_have_coco_ap(tool, files):
+    lists = ("--metadata", files / "lists")
+    (files / "boxes.json").write_text(json.dumps(results_json()))
+    assert "coco_ap" not in run(tool, files, "boxes.json", *lists)[1]
+    with (files / "lists/localization.txt").open("a") as file:
+        file.write("\nd.jpg,100,100,200,200")
+    got = run(tool, files, "boxes.json", *lists)[1]
+    # ranked: a and c right, b's first wrong, b's second right; 5 objects: 40 % recall at precision
+    # 1 (levels 0 to 0.40), 60 % at 3/4 (20 levels); all boxes exact
+    expected = 100 * (41 + 20 * 3 / 4) / 101
+    assert [got[key] for key in ("coco_ap", "coco_ap50", "coco_ap75")] == [
+        pytest.approx(expected)
+    ] * 3
+
+
 def test_records_of_maps_keep_their_threshold(tool, files):
     metric = WSOLMetric(
         bootstrap=0,

@@ -127,6 +127,7 @@ def test_options_of_the_test_alone(tables):
     assert all(t.test_options == {"test_evaluator.protocol": "wend"} for t in asked)
     # the results of the other test are not shown for this one
     assert documents[0].count(NOT_MEASURED) == 15
+    assert documents[0].splitlines()[0].endswith("(ours with test_evaluator.protocol=wend)")
 
 
 def test_a_failed_trial_is_not_measured(tables):

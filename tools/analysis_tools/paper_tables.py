@@ -134,6 +134,8 @@ def run(args: argparse.Namespace) -> int:
     tables = chosen(args)
     title = PAPERS[args.paper][0]
     title += ": toy scenes beside the paper's numbers, not comparable" if args.toy else ""
+    changed = [f"{k}={v}" for k, v in {**args.cfg_options, **args.test_options}.items()]
+    title += f" (ours with {', '.join(changed)})" if changed else ""
     text = write_tables(tables, args.seeds, title, args.out, KEPT)
     failed = 0
     for table in tables:

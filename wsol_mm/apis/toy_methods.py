@@ -26,7 +26,11 @@ METRICS = {
     "max_box_acc_v2_iou30": "MaxBoxAccV2, IoU 0.3",
     "max_box_acc_v2_iou50": "MaxBoxAccV2, IoU 0.5",
     "max_box_acc_v2_iou70": "MaxBoxAccV2, IoU 0.7",
+    "multi_box_acc_v2": "MaxBoxAccV2, all boxes",
     "gt_known": "GT-known",
+    "multi_gt_known": "GT-known, any box",
+    "mean_boxes": "boxes per image (a count)",
     "top1_loc": "Top-1 Loc",
     "top1_cls": "Top-1 Cls",
+    **{f"gt_known_iou{iou}": f"GT(0.{iou // 10})" for iou in (50, 70, 80, 90)},
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.evaluation.coco_ap import coco_ap
 from wsol_mm.evaluation.protocols import Protocol
 from wsol_mm.evaluation.records import Record
 from wsol_mm.functional.localization import Localization, compute_localization
@@ -179,6 +180,20 @@ class Results:
         return "\n".join(lines)
 
 
+def class_agnostic(records: Sequence[Record]) -> bool | None:
+    """Whether each image has one map for all classes, so that GT-known ignores the class.
+
+    None where that cannot be told: no maps, maps of one class alone, records of earlier versions.
+
+    >>> class_agnostic([{"map_scope": "image"}, {"map_scope": "class"}, {}])
+    False
+    """
+    scopes = {record.get("map_scope", "unknown") for record in records}
+    if "class" in scopes:
+        return False  # a map without contrast is the same for all classes, too
+    return True if "image" in scopes else None
+
+
 def evaluate_records(
     records: Sequence[Record],
     protocol: Protocol,
@@ -188,6 +203,9 @@ def evaluate_records(
     class_names: Sequence[str] = (),
 ) -> Results:
     """Compute every number and put the stamp beside it.
+
+    Those of :func:`wsol_mm.functional.localization.compute_localization`; for scored boxes, where
+    an image has several objects, :func:`wsol_mm.evaluation.coco_ap.coco_ap` too.
 
     Args:
         records: One record per image.
@@ -214,6 +232,8 @@ def evaluate_records(
         bootstrap=settings.bootstrap,
         seed=settings.seed,
     )
+    if "boxes" in records[0] and max(record["num_gt"] for record in records) > 1:
+        numbers["metrics"] |= coco_ap(records)
     maps, boxes = "grey_max" in records[0], "box_iou" in records[0]
     views = {record["squash"] for record in records}
     full = {
@@ -226,6 +246,7 @@ def evaluate_records(
             "interval": settings.interval,
         },
         "box_rule": settings.box_rule if maps else "best score" if boxes else None,
+        "class_agnostic": class_agnostic(records),
         "images": len(records),
         "nan_maps": sum(record.get("nan_map", False) for record in records),
         "intervals": {"resamples": settings.bootstrap, "seed": settings.seed},

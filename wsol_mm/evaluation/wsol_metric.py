@@ -25,9 +25,10 @@ class WSOLMetric(BaseMetric):
 
     Takes maps (``pred_maps``, ``map_labels``) or class-agnostic boxes (``pred_instances``), class
     scores (``pred_score`` or a file), ground-truth boxes and masks; gives the numbers these allow
-    (:func:`wsol_mm.functional.localization.compute_localization` lists them) as plain floats in
-    percent, and logs a table with intervals, trivial predictors and the stamp. One small record
-    per image is kept, never a map.
+    (:func:`wsol_mm.functional.localization.compute_localization` lists them; boxes on images with
+    several objects also get COCO's class-agnostic ``coco_ap``, ``coco_ap50`` and ``coco_ap75``) as
+    plain floats in percent, and logs a table with intervals, trivial predictors and the stamp. One
+    small record per image is kept, never a map.
 
     Args:
         protocol: Name of a protocol, or ``dict(name=..., key=value)`` to change keys of one.
