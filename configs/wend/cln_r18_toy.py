@@ -7,6 +7,7 @@ _base_ = [
 ]
 
 model = dict(
+    eta=0.125,
     # configs/cam/resnet18_toy.py's backbone, 12x12 cells of 8 px
     backbone=dict(
         _delete_=True,
@@ -35,5 +36,5 @@ model = dict(
     ),
     test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=30)),
 )
-# eta stays 1, so the rate needs no factor of its own
-optim_wrapper = dict(optimizer=dict(lr=0.02))
+# on features of length 1 the quality's layer needs long steps: at the common rate its loss stood still
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(rpn_cls=dict(lr_mult=10))))
