@@ -7,7 +7,7 @@ from wsol_mm.apis.effects import Effect
 from wsol_mm.apis.experiments import Trial
 from wsol_mm.apis.toy_methods import METHODS
 
-GT = ("gt_known_iou70", "gt_known_iou50", "gt_known_iou80", "gt_known_iou90", "top1_cls")
+GT = ("gt_known_iou70", "gt_known", "gt_known_iou80", "gt_known_iou90", "top1_cls")
 IOUS = {f"{split}_evaluator.iou_thrs": (0.5, 0.7, 0.8, 0.9) for split in ("val", "test")}
 ARM = {"type": "wsol_mm.ARM"}
 SGRM = {"type": "wsol_mm.SGRM"}

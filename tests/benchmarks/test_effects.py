@@ -9,6 +9,7 @@ import pytest
 from wsol_mm.apis import trials
 from wsol_mm.apis.effects import Effect, unique
 from wsol_mm.apis.experiments import Trial
+from wsol_mm.apis.toy_methods import METRICS
 
 ROWS = [
     pytest.param(row, id=f"{group}-{row.name}")
@@ -55,6 +56,12 @@ def test_both_sides_differ_in_the_method_alone(row):
         assert cfg.train_dataloader.batch_size == first.train_dataloader.batch_size
         warm = [h.epochs for h in cfg.get("custom_hooks", []) if h.type == "wsol_mm.WarmStageHook"]
         assert all(0 < hook <= epochs / 2 for hook in warm)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_metrics_are_ones_that_have_a_heading(row):
+    """A key that no evaluator writes would fail after the last run."""
+    assert set(row.metrics) <= METRICS.keys()
 
 
 def test_names_are_unique_and_seeds_enough():
