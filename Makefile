@@ -15,7 +15,7 @@ help:
 	@echo "make demo       toy scenes: CAM -> pseudo boxes -> WEND's detector -> table and picture"
 	@echo "make test       lint and all tests (what CI runs)"
 	@echo "make lint       ruff, mypy, import-linter, interrogate"
-	@echo "make benchmark  speed of the evaluator, cost of each method; rewrites docs/benchmarks.md"
+	@echo "make benchmark  speed of evaluator, methods, refinement, detectors; rewrites docs/benchmarks.md"
 
 env:
 	@bash tools/misc/setup_env.sh
@@ -40,6 +40,8 @@ test: lint
 benchmark: env
 	$(PY) benchmarks/evaluator.py
 	$(PY) benchmarks/cost.py
+	$(PY) benchmarks/refinement.py
+	$(PY) benchmarks/wend.py
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
