@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import Call, Subject, multiply_adds, ratio, take_turns
+from measure import Call, Subject, multiply_adds, ratio, take_turns, where_measured
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -304,11 +304,6 @@ def dominates(results: Mapping[str, Mapping[str, Any]], size: int, side: int) ->
         f"many saves the last layer's channels, not the towers: the ratio to SCR is "
         f"{fcos['ratio_test']:.2f}, where the paper has {paper:.2f}."
     )
-
-
-def where_measured(device: str) -> str:
-    """What the times are of."""
-    return "CPU time on one thread" if device == "cpu" else torch.cuda.get_device_name()
 
 
 def assignment_table(found: Mapping[str, Mapping[str, float]], size: int, device: str) -> str:
