@@ -98,6 +98,15 @@ def at_noise(*dials: str) -> tuple[Effect, ...]:
         Effect(
             "WE, not plain entropy", "and more than plain entropy (+0.6)", plain, weighted, METRICS
         ),
+        Effect(  # below .28, eta leaves positives that plain entropy holds at p = 0: see the README
+            "WE, not plain entropy at eta 1",
+            "also where supervision is stronger than plain entropy",
+            at_eta(plain, 1.0),
+            weighted,
+            METRICS,
+            control=True,
+            notes=rate(weighted),
+        ),
         Effect(
             "WE, eta on both sides",
             "the gain is the entropy's, not eta's",
