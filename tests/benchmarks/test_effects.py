@@ -7,7 +7,7 @@ import effects
 import pytest
 
 from wsol_mm.apis import trials
-from wsol_mm.apis.effects import Effect, unique
+from wsol_mm.apis.effects import Effect, footnotes, unique
 from wsol_mm.apis.experiments import Trial
 from wsol_mm.apis.toy_methods import METRICS
 
@@ -132,3 +132,13 @@ def test_kept_results_belong_to_rows():
     }
     kept = {path.stem.rpartition("-")[0] for path in effects.KEPT.glob("*.json")}
     assert kept <= wanted
+
+
+def test_footnotes_say_what_boxes_belong_to():
+    """Detectors have no maps, no threshold and no classifier that could have failed to learn."""
+    boxes = result(70.0, stamp={"protocol": {"name": "p"}, "prediction": "boxes", "box_rule": "b"})
+    del boxes["metrics"]["top1_cls"]
+    text = "\n".join(footnotes([boxes]))
+    assert "Stamp: protocol p, boxes, the main one by b." in text
+    assert "does not count" not in text
+    assert "does not count" in "\n".join(footnotes([boxes, result(60.0)]))

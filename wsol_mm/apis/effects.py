@@ -139,10 +139,12 @@ def footnotes(results: Sequence[dict[str, Any]]) -> list[str]:
         return ["Nothing is measured yet."]
     centred = [result["metrics"].get("trivial_centre_iou50") for result in results]
     known = [value for value in centred if value is not None]
+    classified = any("top1_cls" in result["metrics"] for result in results)
+    learned = f" A row does not count where the baseline's Top-1 Cls is below {LEARNED:g}."
     lines = [
         "Percent on the test split, means over seeds; the interval is Student's, paired by seed, "
-        "and bold where zero lies outside. The checkpoint is the one val chose. A row does not "
-        f"count where the baseline's Top-1 Cls is below {LEARNED:g}.",
+        "and bold where zero lies outside. The checkpoint is the one val chose."
+        + (learned if classified else ""),
         f"Stamp: {distinct(stamp_line(result['stamp']) for result in results)}.",
         f"Scenes: dials {distinct(' '.join(result['dials']) or 'default' for result in results)}.",
         "Machine: "
@@ -162,6 +164,8 @@ def footnotes(results: Sequence[dict[str, Any]]) -> list[str]:
 def stamp_line(stamp: dict[str, Any]) -> str:
     """What of a stamp tells two rows apart."""
     protocol, threshold = stamp.get("protocol", {}), stamp.get("threshold", {})
+    if stamp.get("prediction") == "boxes":
+        return f"protocol {protocol.get('name')}, boxes, the main one by {stamp.get('box_rule')}"
     return (
         f"protocol {protocol.get('name')}, normalization {stamp.get('normalization')}, threshold "
         f"of GT-known and Top-1 Loc from {threshold.get('source')}"
