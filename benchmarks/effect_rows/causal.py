@@ -1,5 +1,7 @@
 """The causal family where context and class co-occur never, sometimes and nearly always."""
 
+from dataclasses import replace
+
 from wsol_mm.apis.effects import Effect
 from wsol_mm.apis.toy_causal import RHOS, guidance_trials, toy_trial
 
@@ -94,7 +96,33 @@ def guidance(rho: str) -> tuple[Effect, ...]:
     )
 
 
+def masks() -> tuple[Effect, ...]:
+    """The localization expert's difference loss with its masks and, as released, without."""
+    trials = guidance_trials("0.5")
+    masked = trials["localization expert"]
+    blank = replace(masked, options={**masked.options, "model.threshold": 0.0})
+    return (
+        Effect(
+            "loc expert, blank background",
+            "whole image minus nothing, the released VGG16 code's threshold of 0, does no harm",
+            trials["CI-CAM"],
+            blank,
+            LOCALIZATION,
+            control=True,
+        ),
+        Effect(
+            "loc expert, real masks",
+            f"foreground minus background is better than whole image minus nothing ({PAPER}, "
+            "section III-C)",
+            blank,
+            masked,
+            LOCALIZATION,
+        ),
+    )
+
+
 GROUPS: dict[str, tuple[Effect, ...]] = {
     **{f"causal_rho{rho}": causal(rho) for rho in RHOS},
     **{f"kg_rho{rho}": guidance(rho) for rho in RHOS},
+    "kg_masks": masks(),
 }
