@@ -97,11 +97,21 @@ def guidance(rho: str) -> tuple[Effect, ...]:
 
 
 def masks() -> tuple[Effect, ...]:
-    """The localization expert's difference loss with its masks and, as released, without."""
+    """What of the localization expert's difference loss moves its maps."""
     trials = guidance_trials("0.5")
     masked = trials["localization expert"]
     blank = replace(masked, options={**masked.options, "model.threshold": 0.0})
+    slow = replace(masked, options={**masked.options, "optim_wrapper.optimizer.lr": 0.01})
     return (
+        Effect(
+            "loc expert, a fifth of the rate",
+            "it localizes better than CI-CAM where its larger gradients take shorter steps",
+            trials["CI-CAM"],
+            slow,
+            LOCALIZATION,
+            control=True,
+            notes="learning rate 0.01 against CI-CAM's 0.05, the rate of all other experts",
+        ),
         Effect(
             "loc expert, blank background",
             "whole image minus nothing, the released VGG16 code's threshold of 0, does no harm",
