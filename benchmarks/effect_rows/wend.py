@@ -24,7 +24,7 @@ FORMS = {
     "detached": "no gradient through the weight (D)",
 }
 NORMALIZERS = {
-    "contributing": "divided by the samples outside the thresholds (E)",
+    "contributing": "divided by the samples outside the thresholds (E), all where tau1 = tau2",
     "positives": "divided by the positive samples (E)",
 }
 
