@@ -98,7 +98,7 @@ def at_noise(*dials: str) -> tuple[Effect, ...]:
         Effect(
             "WE, not plain entropy", "and more than plain entropy (+0.6)", plain, weighted, METRICS
         ),
-        Effect(  # below .28, eta leaves positives that plain entropy holds at p = 0: see the README
+        Effect(  # below .28, eta leaves positives that plain entropy holds near p = 0: README
             "WE, not plain entropy at eta 1",
             "also where supervision is stronger than plain entropy",
             at_eta(plain, 1.0),
