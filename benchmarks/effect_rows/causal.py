@@ -105,7 +105,7 @@ def masks() -> tuple[Effect, ...]:
     return (
         Effect(
             "loc expert, a fifth of the rate",
-            "it localizes better than CI-CAM where its larger gradients take shorter steps",
+            "shorter steps suffice for it to localize better than CI-CAM",
             trials["CI-CAM"],
             slow,
             LOCALIZATION,

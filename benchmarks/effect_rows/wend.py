@@ -66,9 +66,9 @@ def against_scr(scenes: str, *dials: str) -> tuple[Effect, ...]:
     for config, (name, gain) in gains.items():
         method = alone(detector(config, *dials))
         claim = f"a binary-class detector beats one regressed box ({gain}; {PAPER}, Table 2)"
-        row = Effect(f"{name}, {scenes}", claim, scr, method, METRICS, seeds=(0, 1, 2, 3, 4))
         notes = f"{training(method)}, SCR {training(scr)}, crops, 3x3 cells and one box per image"
-        rows.append(replace(row, notes=notes))
+        title, seeds = f"{name}, {scenes}", (0, 1, 2, 3, 4)
+        rows.append(Effect(title, claim, scr, method, METRICS, seeds=seeds, notes=notes))
     return tuple(rows)
 
 

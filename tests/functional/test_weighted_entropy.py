@@ -11,7 +11,7 @@ CUB = {"gamma": 6.0, "alpha": 0.1, "tau1": 0.3, "tau2": 0.3}
 
 
 def gradient(p, **kwargs):
-    leaf = torch.tensor(p, dtype=torch.float64, requires_grad=True)
+    leaf = torch.as_tensor(p, dtype=torch.float64).clone().requires_grad_()
     weighted_entropy(leaf, **kwargs).sum().backward()
     return leaf.grad
 
@@ -128,3 +128,22 @@ def test_out_of_range(wrong, message):
 def test_integers_are_refused():
     with pytest.raises(TypeError, match=r"torch\.int64"):
         weighted_entropy(torch.tensor([1]), **CUB)
+
+
+def pushed_down(p, eta, **kwargs):
+    """Whether the entropy pushes a positive's logit down harder than supervision pulls it up."""
+    return gradient(p, **kwargs) * p * (1 - p) > eta * (1 - p)
+
+
+def test_plain_entropy_holds_positives_down_where_eta_is_small():
+    """What the README of WEND says of plain entropy, and why the weighted one is safe there."""
+    p = torch.arange(1, 1000, dtype=torch.float64) / 1000
+    plain = {**CUB, "form": "entropy"}
+    held = p[pushed_down(p, 0.125, **plain)]
+    assert (held[0].item(), held[-1].item()) == pytest.approx((0.04, 0.427))
+    assert len(held) == 388  # no gap between them
+    assert pushed_down(p, 0.27, **plain).any()
+    assert not pushed_down(p, 0.28, **plain).any()
+    ilsvrc = {"gamma": 4.0, "alpha": 0.25, "tau1": 0.1, "tau2": 0.1}
+    assert not pushed_down(p, 0.125, **CUB).any()
+    assert not pushed_down(p, 0.03125, **ilsvrc).any()
