@@ -21,14 +21,14 @@ env:
 	@bash tools/misc/setup_env.sh
 
 demo: env
-	@$(PY) tools/demo.py --out $(DEMO_DIR)
+	@$(PY) -m studies.demo --out $(DEMO_DIR)
 
 lint: env
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/interrogate -q wsol_mm tools benchmarks
+	.venv/bin/interrogate -q wsol_mm tools benchmarks studies
 
 format: env
 	.venv/bin/ruff check --fix .
@@ -38,10 +38,10 @@ test: lint
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal -q
 
 benchmark: env
-	$(PY) benchmarks/evaluator.py
-	$(PY) benchmarks/cost.py
-	$(PY) benchmarks/refinement.py
-	$(PY) benchmarks/wend.py
+	$(PY) -m benchmarks.evaluator
+	$(PY) -m benchmarks.cost
+	$(PY) -m benchmarks.refinement
+	$(PY) -m benchmarks.wend
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -6,9 +6,9 @@ same work. Ratios are to CAM. A row fails where its step takes longer than its l
 that it is held against. The table carries the noise floor, by which the second of two equal models
 differed, and each limit is widened by it.
 
-    python benchmarks/cost.py                    # ResNet-18 of the toy scenes; docs/benchmarks.md
-    python benchmarks/cost.py --network vgg16    # full size, a small batch
-    python benchmarks/cost.py --quick --rows CAM ADL    # smoke run, writes nothing
+    python -m benchmarks.cost                    # ResNet-18 of the toy scenes; docs/benchmarks.md
+    python -m benchmarks.cost --network vgg16    # full size, a small batch
+    python -m benchmarks.cost --quick --rows CAM ADL    # smoke run, writes nothing
 
 Memory is what the model and the optimizer hold between steps, plus the most that torch's allocator
 gave out at any moment within one. A method is a row of ``ROWS``.
@@ -30,14 +30,14 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from measure import Call, Subject, multiply_adds, ratio, take_turns, where_measured
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
-from wsol_mm.apis.report import machine, write_block
+from benchmarks.measure import Call, Subject, multiply_adds, ratio, take_turns, where_measured
+from studies.harness.report import machine, write_block
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS, DOCS = ROOT / "configs", ROOT / "docs" / "benchmarks.md"
@@ -362,7 +362,7 @@ def table(
             f"`{network.name}` configs (CAM: `{network.plain or network.name}`), "
             f"{network.side} px, batch {network.batch}, {where_measured(device)};",
             f"medians of {repeats} rounds in which the models take turns "
-            f"(`python benchmarks/cost.py --network {key}`).",
+            f"(`python -m benchmarks.cost --network {key}`).",
             "Ratios are to CAM. A method with a limit is also held against the steps of other "
             "rows, made one after the",
             f"other. Equal models differ, too: the noise floor, `{TWIN}` to CAM, is {noise};",

@@ -4,8 +4,8 @@ One thread, 224x224 maps, all contours. Before anything is timed the results of 
 compared for equality, for both contour rules. Times are CPU time of the thread, which other work
 on the machine does not distort; medians over repeats, sides taken in turn.
 
-    python benchmarks/evaluator.py            # about four minutes; writes docs/benchmarks.md
-    python benchmarks/evaluator.py --quick    # smoke run, writes nothing
+    python -m benchmarks.evaluator            # about four minutes; writes docs/benchmarks.md
+    python -m benchmarks.evaluator --quick    # smoke run, writes nothing
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wsol_mm.apis.report import machine, write_block
+from studies.harness.report import machine, write_block
 from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
 from wsol_mm.functional.component_passes import sort_pixels
 from wsol_mm.functional.component_tree import best_iou_curves
@@ -120,7 +120,7 @@ def table(results: dict[str, dict], side: int, repeats: int) -> str:
             f"Best IoU of the boxes of all contours at every threshold, {side}x{side}, one thread, "
             "CPU time per map,",
             f"median of {repeats} repeats; results compared bit for bit before timing "
-            "(`python benchmarks/evaluator.py`).",
+            "(`python -m benchmarks.evaluator`).",
             "Our time also contains the curve of the largest contour.",
             "",
             *rows,

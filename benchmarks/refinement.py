@@ -3,9 +3,9 @@
 Each part compares the results of both sides before it times them, takes the sides in turn and
 reports medians. A part is one entry of ``PARTS``: a function ``quick -> Row``.
 
-    python benchmarks/refinement.py                         # all parts; writes docs/benchmarks.md
-    python benchmarks/refinement.py --only ncut196 ncut900  # some parts, writes nothing
-    python benchmarks/refinement.py --quick                 # smoke run, writes nothing
+    python -m benchmarks.refinement                         # all parts; writes docs/benchmarks.md
+    python -m benchmarks.refinement --only ncut196 ncut900  # some parts, writes nothing
+    python -m benchmarks.refinement --quick                 # smoke run, writes nothing
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from measure import peak_memory
 from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
 
+from benchmarks.measure import peak_memory
+from benchmarks.plain_sgrm import plain_repredict, vote_by_loop, vote_by_scatter
+from studies.harness.report import machine, write_block
 from wsol_mm.apis.refinement import prepare_worker
-from wsol_mm.apis.report import machine, write_block
 from wsol_mm.functional.aggregation_net import LAYERS
 from wsol_mm.functional.arm import (
     NEIGHBOURHOODS,
@@ -44,7 +45,6 @@ from wsol_mm.functional.arm import (
 from wsol_mm.functional.lanczos import lanczos
 from wsol_mm.functional.sgrm import SGRMSettings, repredict
 from wsol_mm.functional.tokencut import dense_eigenvector, second_eigenvectors, token_graphs
-from wsol_mm.testing.plain_sgrm import plain_repredict, vote_by_loop, vote_by_scatter
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
@@ -373,7 +373,7 @@ def table(rows: dict[str, Row]) -> str:
     return "\n".join(
         [
             "Time per image, medians, sides in turn, results compared before timing "
-            "(`python benchmarks/refinement.py`).",
+            "(`python -m benchmarks.refinement`).",
             "",
             *lines,
             "",

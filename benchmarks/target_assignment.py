@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measure import ratio, take_turns
 from mmdet.models.dense_heads import DETRHead, FCOSHead
 from mmdet.models.dense_heads.anchor_head import AnchorHead
 from mmdet.models.roi_heads import StandardRoIHead
@@ -24,6 +23,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
+from benchmarks.measure import ratio, take_turns
 from wsol_mm.models.roi_heads import BatchRoIHead
 from wsol_mm.models.task_modules import BatchSamplingResult
 from wsol_mm.registry import MODELS

@@ -9,9 +9,9 @@ by the noise floor, by which a second SCR differed from the first.
 Assignment: mmdet's targets of a batch, image by image, against ours, all images at once; results
 are compared before they are timed.
 
-    python benchmarks/wend.py                            # all; writes docs/benchmarks.md
-    python benchmarks/wend.py --only fcos_lean assign    # some, writes nothing
-    python benchmarks/wend.py --quick                    # smoke run, writes nothing
+    python -m benchmarks.wend                            # all; writes docs/benchmarks.md
+    python -m benchmarks.wend --only fcos_lean assign    # some, writes nothing
+    python -m benchmarks.wend --quick                    # smoke run, writes nothing
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from measure import Call, Subject, multiply_adds, ratio, take_turns, where_measured
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
-from target_assignment import CASES, random_boxes, speed
 
-from wsol_mm.apis.report import machine, write_block
+from benchmarks.measure import Call, Subject, multiply_adds, ratio, take_turns, where_measured
+from benchmarks.target_assignment import CASES, random_boxes, speed
+from studies.harness.report import machine, write_block
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS, DOCS = ROOT / "configs", ROOT / "docs" / "benchmarks.md"
@@ -368,7 +368,7 @@ def main(argv: list[str] | None = None) -> int:
         if not same:
             parts.append(f"Results differ: {[n for n, r in found.items() if not r['same']]}")
     facts = "; ".join(f"{name} {value}" for name, value in machine().items())
-    text = "\n\n".join([*parts, f"`python benchmarks/wend.py`. Machine: {facts}."])
+    text = "\n\n".join([*parts, f"`python -m benchmarks.wend`. Machine: {facts}."])
     print(text)
     docs = args.docs or (None if args.quick or args.only else DOCS)
     if docs and same:

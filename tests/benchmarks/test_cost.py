@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import cost as script
-import measure
 import pytest
 import torch
 from mmpretrain.structures import DataSample
+
+from benchmarks import cost as script
+from benchmarks import measure
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """

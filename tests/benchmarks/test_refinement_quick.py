@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import refinement
 import torch
+
+from benchmarks import refinement
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,8 +8,7 @@ import torch
 
 pytest.importorskip("mmcv._ext")
 
-import target_assignment
-import wend
+from benchmarks import target_assignment, wend
 
 SMALL = {
     wend.BASE: wend.Row("SCR", "psol/scr_r18_toy.py", paper=(24.55, 0.331)),

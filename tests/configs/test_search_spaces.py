@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wsol_mm.apis.search_space import load_space
+from studies.search.space import load_space
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 METHODS = ("cam", "has", "acol", "spg", "adl", "cutmix", "bridgegap")

@@ -5,6 +5,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks.plain_sgrm import (
+    plain_network,
+    plain_repredict,
+    vote_by_loop,
+    vote_by_scatter,
+)
 from wsol_mm.functional import sgrm
 from wsol_mm.functional.aggregation_net import initial_weights, margins, network_input
 from wsol_mm.functional.arm import ARMSettings, refine_maps
@@ -13,12 +19,6 @@ from wsol_mm.functional.sgrm import (
     joint_loss,
     repredict,
     repredict_batch,
-)
-from wsol_mm.testing.plain_sgrm import (
-    plain_network,
-    plain_repredict,
-    vote_by_loop,
-    vote_by_scatter,
 )
 
 SMALL = SGRMSettings(segment_min_size=4, max_iterations=30)

@@ -1,0 +1,1 @@
+"""Speed of the package against the best direct alternatives, as ratios of one run."""

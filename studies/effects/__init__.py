@@ -1,0 +1,1 @@
+"""Effect rows: a claim, a baseline, a method, an interval."""

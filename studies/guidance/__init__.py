@@ -1,0 +1,1 @@
+"""KG-CI-CAM's three trainings as one command."""

@@ -1,0 +1,1 @@
+"""Trials: what one is, running it once, reading its result."""

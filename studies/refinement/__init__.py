@@ -1,0 +1,1 @@
+"""What refiners change, measured and drawn."""

@@ -1,0 +1,1 @@
+"""Random search over declared ranges, and sweeps of one key."""

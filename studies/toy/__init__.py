@@ -1,0 +1,1 @@
+"""What the studies on toy scenes share, and those that have one page of their own."""

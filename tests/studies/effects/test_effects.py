@@ -1,0 +1,144 @@
+"""Effect rows: what is compared is comparable; the command runs what is missing and keeps it."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from studies.effects import __main__ as effects
+from studies.effects.effect import Effect, footnotes, unique
+from studies.harness import trial as trials
+from studies.harness.run import Trial
+from studies.toy.methods import METRICS
+
+ROWS = [
+    pytest.param(row, id=f"{group}-{row.name}")
+    for group, rows in effects.GROUPS.items()
+    for row in rows
+]
+BASE = Trial("configs/cam/resnet18_toy.py")
+ROW = Effect(
+    "row", "a claim", BASE, replace(BASE, options={"optim_wrapper.optimizer.lr": 1}),
+    metrics=("gt_known", "top1_cls"), notes="a note",
+)  # fmt: skip
+
+
+def result(gt_known, top1_cls=99.0, **more):
+    stamp = {"protocol": {"name": "p"}, "normalization": "minmax", "threshold": {"source": "val"}}
+    metrics = {"gt_known": gt_known, "top1_cls": top1_cls, "trivial_centre_iou50": 33.0}
+    facts = {"machine": {"processor": "x", "torch": "2"}, "wsol_mm": "1.0", "dials": [], "epoch": 4}
+    return {"metrics": metrics, "stamp": stamp, **facts, **more}
+
+
+def keep(trial, folder, content):
+    folder.mkdir(exist_ok=True, parents=True)
+    trials.result_file(trial, folder).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_both_sides_differ_in_the_method_alone(row):
+    """Same data, batch, epochs and schedule; another rate or length is said in the notes."""
+    first, second = (trials.resolved_config(trial) for trial in (row.baseline, row.method))
+    assert trials.trial_key(row.baseline) != trials.trial_key(row.method)
+    assert first.val_evaluator == second.val_evaluator
+    if first.train_cfg == second.train_cfg:
+        assert first.param_scheduler == second.param_scheduler
+    for cfg in (first, second) if first.train_cfg != second.train_cfg else ():
+        assert f"{cfg.train_cfg.max_epochs} epochs" in row.notes
+    if first.optim_wrapper != second.optim_wrapper:
+        assert f"learning rate {second.optim_wrapper.optimizer.lr:g}" in row.notes
+    assert row.baseline.dials == row.method.dials
+    for cfg in (first, second):
+        epochs, cosine = cfg.train_cfg.max_epochs, cfg.param_scheduler[-1]
+        assert epochs == 8 or cfg.default_scope == "mmdet"
+        assert cosine.get("end", epochs) == epochs
+        assert cosine.T_max == epochs - cosine.get("begin", 0)
+        assert cfg.train_dataloader.batch_size == first.train_dataloader.batch_size
+        warm = [h.epochs for h in cfg.get("custom_hooks", []) if h.type == "wsol_mm.WarmStageHook"]
+        assert all(0 < hook <= epochs / 2 for hook in warm)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_metrics_are_ones_that_have_a_heading(row):
+    """A key that no evaluator writes would fail after the last run."""
+    assert set(row.metrics) <= METRICS.keys()
+
+
+def test_names_are_unique_and_seeds_enough():
+    for rows in effects.GROUPS.values():
+        assert len({row.name for row in rows}) == len(rows)
+        assert all(len(row.seeds) >= 3 for row in rows)
+
+
+@pytest.fixture
+def study(monkeypatch, tmp_path):
+    """One row, no real runs: what is missing gets 60, or fails for the method's seed 1."""
+    ran = []
+
+    def run_trials(wanted, root, jobs, *, kept):
+        ran.append((len(wanted), jobs))
+        results = []
+        for trial in wanted:
+            failed = trial.options and trial.seed == 1
+            if not failed:
+                keep(trial, root / "results", result(60.0 + trial.seed))
+            results.append(None if failed else result(60.0))
+        return results
+
+    monkeypatch.setattr(effects, "GROUPS", {"first": (ROW,), "second": (ROW,)})
+    monkeypatch.setattr(effects, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr(effects, "run_trials", run_trials)
+    common = ["--out", str(tmp_path / "out"), "--docs", str(tmp_path / "effects.md")]
+    return lambda *words: (effects.main([*common, *words]), ran)
+
+
+def test_a_study_runs_each_trial_once_writes_its_block_and_keeps(study, tmp_path, capsys):
+    code, ran = study("--jobs", "2", "--keep")
+    assert ran == [(6, 2)]  # two groups share them
+    assert code == 1
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {
+        "trials": 6,
+        "finished": 5,
+        "failed": 1,
+    }
+    text = (tmp_path / "effects.md").read_text()
+    assert "<!-- effects_first:begin -->" in text
+    assert text.count("| row | GT-known | 61.0 | 61.0 | +0.0 | [+0.0, +0.0] | 0.0 | 2 |") == 2
+    assert len(list((tmp_path / "kept").glob("*.json"))) == 5
+
+
+def test_dry_run_lists_and_runs_nothing(study, tmp_path, capsys):
+    keep(ROW.trials()[0][0], tmp_path / "kept", result(60.0))
+    code, ran = study("--dry-run", "--group", "first")
+    lines = capsys.readouterr().out.splitlines()
+    assert (code, ran) == (0, [])
+    assert [line.split()[0] for line in lines[:6]] == ["finished"] + ["missing"] * 5
+    assert json.loads(lines[-1]) == {"trials": 6, "finished": 1}
+    assert not (tmp_path / "effects.md").exists()
+
+
+def test_some_rows_write_no_document(study, tmp_path):
+    study("--rows", "row")
+    assert not (tmp_path / "effects.md").exists()
+
+
+def test_kept_results_belong_to_rows():
+    """A kept result that no row wants any more is noise: delete it."""
+    wanted = {
+        trials.result_file(trial, "").name.rpartition("-")[0]
+        for rows in effects.GROUPS.values()
+        for row in rows
+        for trial in unique([replace(row, seeds=(*row.seeds, *range(max(row.seeds) + 1, 10)))])
+    }
+    kept = {path.stem.rpartition("-")[0] for path in effects.KEPT.glob("*.json")}
+    assert kept <= wanted
+
+
+def test_footnotes_say_what_boxes_belong_to():
+    """Detectors have no maps, no threshold and no classifier that could have failed to learn."""
+    boxes = result(70.0, stamp={"protocol": {"name": "p"}, "prediction": "boxes", "box_rule": "b"})
+    del boxes["metrics"]["top1_cls"]
+    text = "\n".join(footnotes([boxes]))
+    assert "Stamp: protocol p, boxes, the main one by b." in text
+    assert "does not count" not in text
+    assert "does not count" in "\n".join(footnotes([boxes, result(60.0)]))

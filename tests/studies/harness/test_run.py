@@ -1,0 +1,277 @@
+"""Trials: keys, stages that run once, failures, and one real run."""
+
+import itertools
+import json
+import subprocess
+import threading
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+
+from studies.harness import run as experiments
+from studies.harness import trial as trials
+from studies.harness.run import (
+    PseudoBoxes,
+    Trial,
+    TrialError,
+    run_trial,
+    run_trials,
+    trial_key,
+)
+
+CAM = Trial("configs/cam/resnet18_toy.py")
+
+
+class Tools:
+    """Stands for the repository's tools: writes what they write and remembers the calls."""
+
+    def __init__(self):
+        self.calls, self.lock, self.broken, self.top = [], threading.Lock(), "", 0
+        self.running = 0
+
+    def __call__(self, command, stdout, env, **options):
+        tool, words = Path(command[1]).name, command[2:]
+        with self.lock:
+            self.calls.append((tool, words, env))
+            self.running += 1
+            self.top = max(self.top, self.running)
+        value = dict(itertools.pairwise(words))
+        code = 0
+        if self.broken and any(self.broken in word for word in words):
+            stdout.write("RuntimeError: the machine is on fire\n")
+            code = 3
+        elif tool == "make_toy.py":
+            Path(value["--out"]).mkdir()
+        elif tool == "train.py":
+            self.train(Path(value["--work-dir"]))
+        elif tool == "pseudo_boxes.py":
+            Path(value["--out"]).touch()
+        else:
+            self.test(Path(value["--out"]), Config.fromfile(words[0]))
+        with self.lock:
+            self.running -= 1
+        return subprocess.CompletedProcess(command, code)
+
+    def train(self, folder):
+        log = folder / "20260101" / "vis_data" / "scalars.json"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        rows = [{"loss": 1.0, "step": 4}]
+        rows += [{"wsol/top1_cls": 90.0 + step, "step": step} for step in (2, 4, 6)]
+        log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        for name in ("epoch_5", "epoch_6", "best_wsol_top1_loc_epoch_4"):
+            (folder / f"{name}.pth").touch()
+        (folder / "last_checkpoint").write_text("/moved/from/epoch_6.pth")
+
+    def test(self, out, cfg):
+        details = out.with_name("result_wsol.json")
+        details.write_text(json.dumps({"stamp": {"threshold": {"source": "val"}}}))
+        numbers = {"wsol/top1_cls": 95.0, "wsol/gt_known": 60.0 + cfg.randomness.seed}
+        out.write_text(json.dumps({**numbers, "info": {"details": [str(details)]}}))
+
+    def names(self):
+        return [tool for tool, _, _ in self.calls]
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    fake = Tools()
+    calls = SimpleNamespace(run=fake, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
+    monkeypatch.setattr(experiments, "subprocess", calls)
+    return fake
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"dials": ("--objects", "3")},
+        {"options": {"optim_wrapper.optimizer.lr": 0.1}},
+        {"options": {"param_scheduler.1.end": 8}},
+        {"test_options": {"test_evaluator.threshold": 0.2}},
+        {"data_root": "somewhere/cub_mini"},
+    ],
+)
+def test_what_moves_a_number_moves_the_key(change):
+    assert trial_key(replace(CAM, **change)) != trial_key(CAM)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": {"work_dir": "elsewhere"}},
+        {"options": {"default_hooks.logger.interval": 7}},
+        {"options": {"train_dataloader.dataset.data_root": "elsewhere"}},
+        {"options": {"optim_wrapper.optimizer.lr": 0.05}},  # what the config says anyway
+        {"config": str(trials.ROOT / CAM.config)},
+    ],
+)
+def test_what_moves_no_number_leaves_the_key(change):
+    assert trial_key(replace(CAM, **change)) == trial_key(CAM)
+
+
+def test_test_options_share_the_training(tmp_path):
+    shown = replace(CAM, test_options={"test_evaluator.threshold": 0.2})
+    assert trial_key(shown, test=False) == trial_key(CAM)
+    assert experiments.trial_folder(shown, tmp_path) == experiments.trial_folder(CAM, tmp_path)
+    assert trials.result_file(shown, tmp_path) != trials.result_file(CAM, tmp_path)
+
+
+def test_the_same_data_elsewhere_is_the_same_trial():
+    here, there = (replace(CAM, data_root=f"{folder}/cub_mini") for folder in ("a", "b"))
+    assert trial_key(here) == trial_key(there)
+
+
+def test_an_override_of_a_part_that_is_not_there_is_refused():
+    with pytest.raises(KeyError, match=r"cam/resnet18_toy.py has no model.erasing to set it in"):
+        trial_key(replace(CAM, options={"model.erasing.loss_weight": 0}))
+    with pytest.raises(FileNotFoundError, match=r"config nowhere\.py does not exist"):
+        trial_key(replace(CAM, config="nowhere.py"))
+    with pytest.raises(ValueError, match="takes no dials"):
+        Trial("c.py", dials=("--objects", "2"), data_root="data/CUB_200_2011")
+
+
+def test_a_trial_runs_its_stages_and_keeps_everything(tools, tmp_path):
+    options = {"train_dataloader.dataset.pseudo_boxes": "{data}/boxes.json"}
+    trial = replace(CAM, options=options, seed=2, dials=("--objects", "3"))
+    result = run_trial(trial, tmp_path, threads=1)
+
+    assert tools.names() == ["make_toy.py", "train.py", "test.py"]
+    (_, draw, _), (_, train, environment), (_, test, _) = tools.calls
+    scenes = Path(draw[1])
+    assert draw[2:] == ["--seed", "2", "--objects", "3"]
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert "--resume" in train
+    cfg = Config.fromfile(train[0])
+    assert cfg.randomness.seed == 2
+    assert cfg.train_dataloader.dataset.pseudo_boxes == f"{scenes}/boxes.json"
+    for split in ("train", "val", "test"):
+        assert cfg[f"{split}_dataloader"].dataset.data_root == str(scenes)
+    assert Path(test[1]).name == "best_wsol_top1_loc_epoch_4.pth"
+    left = {path.name for path in Path(test[1]).parent.glob("*.pth")}
+    assert left == {"best_wsol_top1_loc_epoch_4.pth", "epoch_6.pth"}
+
+    assert result["metrics"] == {"top1_cls": 95.0, "gt_known": 62.0}
+    assert result["stamp"] == {"threshold": {"source": "val"}}
+    assert (result["epoch"], result["val"]) == (4, {"top1_cls": 94.0})
+    assert [result["history"][epoch]["top1_cls"] for epoch in "246"] == [92.0, 94.0, 96.0]
+    assert (result["seed"], result["dials"]) == (2, ["--objects", "3"])
+    assert (result["config"], result["options"]) == (CAM.config, options)
+    assert result["train_seconds"] >= 0
+    assert "processor" in result["machine"]
+    assert json.loads(trials.result_file(trial, tmp_path / "results").read_text()) == result
+    assert str(tmp_path) not in json.dumps(result)
+
+
+def test_finished_work_is_not_repeated(tools, tmp_path):
+    first = run_trial(CAM, tmp_path)
+    assert run_trial(CAM, tmp_path) == first
+    assert len(tools.calls) == 3
+    run_trial(replace(CAM, test_options={"test_evaluator.threshold": 0.2}), tmp_path)
+    run_trial(replace(CAM, options={"optim_wrapper.optimizer.lr": 0.1}), tmp_path)
+    assert tools.names()[3:] == ["test.py", "train.py", "test.py"]  # scenes are shared
+    assert run_trial(CAM, tmp_path / "other", kept=tmp_path / "results") == first
+    assert len(tools.calls) == 6
+
+
+def test_inputs_come_first_and_from_the_same_data(tools, tmp_path):
+    backbone = {"model.backbone.init_cfg": {"type": "Pretrained", "checkpoint": "{cam}"}}
+    boxes = {"train_dataloader.dataset.pseudo_boxes": "{boxes}"}
+    detector = Trial(
+        "configs/wend/faster_rcnn_r18_toy.py",
+        {**backbone, **boxes},
+        seed=3,
+        dials=("--objects", "2"),
+        inputs={"cam": replace(CAM, seed=7), "boxes": PseudoBoxes(CAM, "otsu")},
+    )
+    result = run_trial(detector, tmp_path)
+    order = ["make_toy.py", "train.py", "pseudo_boxes.py", "train.py", "test.py"]
+    assert tools.names() == order  # one CAM serves both inputs
+    _, (_, first, _), (_, drawn, _), (_, train, _), _ = tools.calls
+    cam, cfg = Config.fromfile(first[0]), Config.fromfile(train[0])
+    assert cam.randomness.seed == 3
+    assert cam.train_dataloader.dataset.data_root == cfg.train_dataloader.dataset.data_root
+    chosen = Path(first[0]).parent / "train/best_wsol_top1_loc_epoch_4.pth"
+    assert cfg.model.backbone.init_cfg.checkpoint == str(chosen) == drawn[1]
+    assert drawn[2:6] == ["--threshold", "otsu", "--split", "train"]
+    assert cfg.train_dataloader.dataset.pseudo_boxes == drawn[7]
+    assert result["inputs"]["boxes"]["key"][1] == "otsu"
+    assert result["inputs"]["cam"]["config"] == CAM.config
+
+    keys = {trial_key(replace(detector, inputs=inputs)) for inputs in (
+        detector.inputs,
+        {**detector.inputs, "boxes": PseudoBoxes(CAM)},
+        {**detector.inputs, "cam": replace(CAM, options={"optim_wrapper.optimizer.lr": 1})},
+    )}  # fmt: skip
+    assert len(keys) == 3
+    assert trial_key(replace(CAM, inputs={})) == trial_key(CAM)
+    with pytest.raises(ValueError, match="call the input otherwise"):
+        replace(CAM, inputs={"data": CAM})
+
+
+def test_a_run_that_was_cut_off_goes_on_and_has_no_time(tools, tmp_path):
+    work_dir = experiments.trial_folder(CAM, tmp_path) / "train"
+    work_dir.mkdir(parents=True)
+    (work_dir / "last_checkpoint").write_text("epoch_5.pth")
+    assert run_trial(CAM, tmp_path)["train_seconds"] is None
+
+
+def test_two_processes_of_one_trial_train_once(tools, tmp_path):
+    both = [threading.Thread(target=run_trial, args=(CAM, tmp_path)) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert sorted(tools.names()) == ["make_toy.py", "test.py", "train.py"]
+
+
+def test_a_failed_stage_names_its_log(tools, tmp_path):
+    tools.broken = "--resume"
+    with pytest.raises(TrialError, match=r"train.py ended with 3, log .*log.txt: Runtime"):
+        run_trial(CAM, tmp_path)
+    tools.broken = ""
+    assert run_trial(CAM, tmp_path)["metrics"]["top1_cls"] == 95.0
+
+
+def test_no_chosen_checkpoint_is_an_error(tmp_path):
+    with pytest.raises(TrialError, match="expected one best"):
+        experiments.best_checkpoint(tmp_path)
+
+
+def test_trials_run_at_once_in_order_and_past_failures(tools, tmp_path, capsys):
+    several = [replace(CAM, seed=seed) for seed in (2, 0, 1, 0)]
+    several.insert(1, replace(CAM, config="configs/cam/nothing.py"))
+    tools.broken = experiments.trial_folder(replace(CAM, seed=1), tmp_path).name
+    results = run_trials(several, tmp_path, jobs=2)
+    known = [result and result["metrics"]["gt_known"] for result in results]
+    assert known == [62.0, None, 60.0, None, 60.0]
+    assert tools.names().count("train.py") == 3  # the equal trial ran once
+    assert tools.top == 2
+    assert all(env["OMP_NUM_THREADS"] == "1" for _, _, env in tools.calls)
+    out = capsys.readouterr().out
+    assert "[5/5] " in out
+    assert "top1_cls 95.0, gt_known 62.0" in out
+    assert out.count("failed: Trial(") == 2
+    assert "config configs/cam/nothing.py does not exist" in out
+    assert "log.txt: RuntimeError: the machine is on fire" in out
+
+
+@pytest.mark.slow
+def test_a_real_trial(tmp_path):
+    """Eight scenes, one epoch of a slim network."""
+    options = {
+        "train_cfg.max_epochs": 1,
+        "train_dataloader.batch_size": 4,
+        "model.backbone.base_channels": 4,
+        "model.head.in_channels": 32,
+        **{f"{split}_dataloader.num_workers": 0 for split in ("train", "val", "test")},
+    }
+    dials = ("--train", "8", "--val", "6", "--test", "6")
+    result = run_trial(Trial("configs/cam/resnet18_toy.py", options, dials=dials), tmp_path)
+    assert result["stamp"]["threshold"]["source"] == "val"
+    assert result["metrics"]["threshold"] == result["val"]["best_threshold_iou50"]
+    assert 0 <= result["metrics"]["max_box_acc_v2_iou70"] <= 100
+    assert result["epoch"] == 1
+    assert result["train_seconds"] > 0
