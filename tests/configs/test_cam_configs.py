@@ -36,6 +36,10 @@ def build(cfg, device):
         ("inception_v3_299_cub", 8_965_856 + 769 * 200, 299, 17),
         # published: 28.681 M with 1000 classes
         ("densenet161_cub", 28_681_000 - 2209 * 800, 224, 7),
+        # timm's trunk of 3.371008 M
+        ("efficientnet_lite0_cub", 3_371_008 + 1281 * 200, 224, 14),
+        ("efficientnet_lite0_ilsvrc", 3_371_008 + 1281 * 1000, 224, 14),
+        ("efficientnet_lite0_in1k", 3_371_008 + 1281 * 1000, 224, 14),
         ("resnet18_toy", 717_990, 96, 12),
     ],
 )
@@ -60,6 +64,7 @@ def test_every_cam_config_is_listed_above():
         ("resnet50_cub", ("backbone.layer4.", "head.")),
         ("inception_v3_cub", ("head.",)),
         ("densenet161_cub", ("head.",)),
+        ("efficientnet_lite0_cub", ("head.",)),
     ],
 )
 def test_new_layers_learn_ten_times_as_fast(name, fast, load_config, meta_device):
@@ -98,13 +103,14 @@ def test_rate_is_lowered_at_the_start_of_the_benchmarks_epochs(name, epochs, low
         scheduler.step()
 
 
-def test_the_imagenet_classifier_is_kept_on_ilsvrc_by_resnet_only(load_config):
+def test_who_keeps_the_imagenet_classifier(load_config):
+    keeps = {"resnet50_ilsvrc", "efficientnet_lite0_ilsvrc", "efficientnet_lite0_in1k"}
     for path in CAM.glob("*.py"):
-        head = load_config(f"cam/{path.name}").model.head
-        assert ("init_cfg" in head) == (path.stem == "resnet50_ilsvrc"), path.stem
-    head = load_config("cam/resnet50_ilsvrc.py").model.head
-    assert head.init_cfg.checkpoint.startswith("https://")
-    assert head.init_cfg.prefix == "head."
+        model = load_config(f"cam/{path.name}").model
+        assert ("init_cfg" in model.head) == (path.stem in keeps), path.stem
+        if path.stem in keeps:
+            assert model.head.init_cfg.checkpoint == model.backbone.init_cfg.checkpoint
+            assert model.head.init_cfg.prefix == "head."
 
 
 def test_metafile_states_the_parameters_and_epochs_of_every_config(load_config):

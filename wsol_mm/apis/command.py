@@ -17,6 +17,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
+from wsol_mm.apis.class_count import take_classes_from_data
 from wsol_mm.engine.launch import prepare_launch
 from wsol_mm.engine.strict_checkpoint import CheckpointError, use_strict_checkpoints
 
@@ -82,6 +83,8 @@ def load_config(args: argparse.Namespace) -> Config:
 def build_runner(cfg: Config, *, trust_checkpoint: bool = False) -> Runner:
     """Build the Runner of a config: strict checkpoints, and several processes also without GPUs.
 
+    ``classes_from_data`` of the config is obeyed first (:func:`take_classes_from_data`).
+
     Args:
         cfg: Result of :func:`load_config`.
         trust_checkpoint: Unpickle anything in checkpoints (``--trust-checkpoint``).
@@ -91,6 +94,7 @@ def build_runner(cfg: Config, *, trust_checkpoint: bool = False) -> Runner:
     """
     use_strict_checkpoints(trust=trust_checkpoint)
     prepare_launch(cfg)
+    take_classes_from_data(cfg)
     return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
 
 

@@ -4,6 +4,7 @@ from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.engine.checkpoint_hook import AtomicCheckpointHook
 from wsol_mm.engine.fit_ddt_hook import FitDDTHook
 from wsol_mm.engine.launch import prepare_launch
+from wsol_mm.engine.package_checkpoint import load_from_package
 from wsol_mm.engine.polarity_vote_hook import PolarityVoteHook
 from wsol_mm.engine.seed_hook import SeedHook, seed_everything, seed_worker
 from wsol_mm.engine.strict_checkpoint import (
@@ -31,6 +32,7 @@ __all__ = [
     "WarmStageHook",
     "atomic_write",
     "fill_token_cache",
+    "load_from_package",
     "prepare_launch",
     "read_checkpoint",
     "seed_everything",

@@ -80,7 +80,8 @@ def use_strict_checkpoints(*, trust: bool = False) -> None:
 
     mmengine falls back to plain unpickling when safe loading is refused, and always unpickles
     downloads. Afterwards local files, http(s) and the torchvision / openmmlab / mmcls aliases go
-    through :func:`read_checkpoint`; other schemes are refused.
+    through :func:`read_checkpoint`; other schemes are refused, but ``package://``
+    (:mod:`wsol_mm.engine.package_checkpoint`), which is strict as it is.
 
     Args:
         trust: Let these loaders unpickle anything.
@@ -108,7 +109,7 @@ def use_strict_checkpoints(*, trust: bool = False) -> None:
     ours: dict[str, Callable[..., Any]] = {"": load_from_local}
     ours |= dict.fromkeys(("http://", "https://"), load_from_http)
     ours |= dict.fromkeys(_ALIASES, load_from_alias)
-    for prefix in list(CheckpointLoader._schemes):
+    for prefix in set(CheckpointLoader._schemes) - {"package://"}:
         loader = ours.pop(prefix, load_from_elsewhere)
         loader.is_strict = True
         CheckpointLoader.register_scheme(prefix, loader, force=True)

@@ -6,6 +6,7 @@ operators, which localizers do not.
 
 from importlib.util import find_spec
 
+import wsol_mm.engine.package_checkpoint  # noqa: F401 - configs name `package://` weights
 from wsol_mm.models import backbones, classifiers, heads, layers, losses, refiners
 
 __all__ = ["backbones", "classifiers", "heads", "layers", "losses", "refiners"]
