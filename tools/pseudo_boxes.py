@@ -95,7 +95,9 @@ def run(args: argparse.Namespace) -> None:
     check_args(args)
     cfg = load_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
-    runner = build_runner(cfg, trust_checkpoint=args.trust_checkpoint)
+    runner = build_runner(
+        cfg, trust_checkpoint=args.trust_checkpoint, allow_missing=args.allow_missing
+    )
     runner.load_or_resume()
     rule, threshold = choose_rule(args, runner)
     runner.model.eval()

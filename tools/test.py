@@ -170,7 +170,9 @@ def main() -> None:
     with one_line_errors(args.debug):
         cfg = load_config(args)
         apply_options(cfg, args)
-        runner = build_runner(cfg, trust_checkpoint=args.trust_checkpoint)
+        runner = build_runner(
+            cfg, trust_checkpoint=args.trust_checkpoint, allow_missing=args.allow_missing
+        )
         carry_threshold_over(runner)
         if args.show_dir:
             draw_into(runner, args.show_dir)

@@ -99,7 +99,9 @@ def main() -> None:
     with one_line_errors(args.debug):
         cfg = load_config(args)
         apply_options(cfg, args)
-        runner = build_runner(cfg, trust_checkpoint=args.trust_checkpoint)
+        runner = build_runner(
+            cfg, trust_checkpoint=args.trust_checkpoint, allow_missing=args.allow_missing
+        )
         runner.train()
 
 

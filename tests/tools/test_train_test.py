@@ -253,3 +253,56 @@ def test_print_config(config, monkeypatch, tmp_path, capsys):
     call(monkeypatch, "misc/print_config.py", *words)
     assert "seed=7" in capsys.readouterr().out
     assert Config.fromfile(saved).randomness.seed == 7
+
+
+def misfit(checkpoint, kind, target):
+    """A copy of a checkpoint that is not that of its network any more."""
+    content = torch.load(checkpoint, weights_only=False)
+    state = content["state_dict"]
+    if kind == "classes":
+        for key in ("head.fc.weight", "head.fc.bias"):
+            state[key] = torch.cat([state[key], state[key]]) if key in state else None
+        content["state_dict"] = {key: value for key, value in state.items() if value is not None}
+    elif kind == "headless":
+        content["state_dict"] = {k: v for k, v in state.items() if not k.startswith("head.")}
+    elif kind == "detector":
+        content["state_dict"] = {
+            **{k: v for k, v in state.items() if k.startswith("backbone.")},
+            "rpn_head.rpn_cls.weight": torch.ones(1),
+        }
+    torch.save(content, target)
+    return target
+
+
+@pytest.mark.parametrize("tool", ["test.py", "pseudo_boxes.py", "train.py --resume"])
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("classes", r"1 of another shape (head.fc.weight (12, 128; here 6, 128))"),
+        ("headless", "1 missing (head.fc.weight)"),
+        ("detector", "1 missing (head.fc.weight), 1 unexpected (rpn_head.rpn_cls.weight)"),
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused(
+    trained, data, monkeypatch, tmp_path, capsys, tool, kind, message
+):
+    wrong = misfit(trained / "epoch_1.pth", kind, tmp_path / "wrong.pth")
+    out = tmp_path / "out.json"
+    name, *words = tool.split()
+    words = [*words, wrong] if words else [wrong, "--out", out]
+    with pytest.raises(SystemExit) as caught:
+        call(monkeypatch, name, CAM, *words, "--work-dir", tmp_path, *overrides(data))
+    assert caught.value.code == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert f"{wrong} is not a checkpoint of this network (ImageClassifier)" in errors[0]
+    assert message in errors[0]
+    assert not out.exists()
+
+
+def test_named_prefixes_may_be_missing(trained, data, monkeypatch, tmp_path):
+    part = misfit(trained / "epoch_1.pth", "headless", tmp_path / "part.pth")
+    out = tmp_path / "out.json"
+    words = ["--allow-missing", "head.", "--work-dir", tmp_path, "--out", out]
+    call(monkeypatch, "test.py", CAM, part, *words, *overrides(data))
+    assert "wsol/gt_known" in json.loads(out.read_text())

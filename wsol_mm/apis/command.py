@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,11 @@ from mmengine.runner import Runner
 import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
 from wsol_mm.apis.class_count import take_classes_from_data
 from wsol_mm.engine.launch import prepare_launch
-from wsol_mm.engine.strict_checkpoint import CheckpointError, use_strict_checkpoints
+from wsol_mm.engine.strict_checkpoint import (
+    CheckpointError,
+    StrictCheckpointHook,
+    use_strict_checkpoints,
+)
 
 _STEPS = frozenset(("train_step", "val_step", "test_step"))
 
@@ -43,6 +47,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--trust-checkpoint",
         action="store_true",
         help="unpickle anything in the checkpoints; they can then run code",
+    )
+    parser.add_argument(
+        "--allow-missing",
+        nargs="+",
+        default=[],
+        metavar="PREFIX",
+        help="keys that the checkpoint, or the network, may lack; else both must have the same",
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
 
@@ -80,7 +91,9 @@ def load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def build_runner(cfg: Config, *, trust_checkpoint: bool = False) -> Runner:
+def build_runner(
+    cfg: Config, *, trust_checkpoint: bool = False, allow_missing: Sequence[str] = ()
+) -> Runner:
     """Build the Runner of a config: strict checkpoints, and several processes also without GPUs.
 
     ``classes_from_data`` of the config is obeyed first (:func:`take_classes_from_data`).
@@ -88,6 +101,8 @@ def build_runner(cfg: Config, *, trust_checkpoint: bool = False) -> Runner:
     Args:
         cfg: Result of :func:`load_config`.
         trust_checkpoint: Unpickle anything in checkpoints (``--trust-checkpoint``).
+        allow_missing: Prefixes of keys that checkpoint or network may lack (``--allow-missing``);
+            see :class:`wsol_mm.engine.StrictCheckpointHook`.
 
     Returns:
         The Runner; ``runner_type`` in the config may name another class than mmengine's.
@@ -95,7 +110,13 @@ def build_runner(cfg: Config, *, trust_checkpoint: bool = False) -> Runner:
     use_strict_checkpoints(trust=trust_checkpoint)
     prepare_launch(cfg)
     take_classes_from_data(cfg)
-    return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    hooks = [hook for hook in runner.hooks if isinstance(hook, StrictCheckpointHook)]
+    if not hooks:
+        hooks = [StrictCheckpointHook()]
+        runner.register_hook(hooks[0])
+    hooks[0].allow_missing += tuple(allow_missing)
+    return runner
 
 
 def strip_pretrained(node: Any, path: str = "model") -> list[str]:

@@ -8,16 +8,22 @@ from wsol_mm.engine.package_checkpoint import load_from_package
 from wsol_mm.engine.polarity_vote_hook import PolarityVoteHook
 from wsol_mm.engine.seed_hook import SeedHook, seed_everything, seed_worker
 from wsol_mm.engine.strict_checkpoint import (
-    CheckpointError,
     StrictCheckpointHook,
     UnavailableCheckpointError,
     UntrustedCheckpointError,
+    fetch_checkpoint,
+    load_checkpoint,
     read_checkpoint,
     use_strict_checkpoints,
 )
 from wsol_mm.engine.token_cache import fill_token_cache, weights_sha256
 from wsol_mm.engine.token_cache_hook import TokenCacheHook
 from wsol_mm.engine.warm_stage_hook import WarmStageHook
+from wsol_mm.engine.whole_checkpoint import (
+    CheckpointError,
+    UnfitCheckpointError,
+    load_whole,
+)
 
 __all__ = [
     "AtomicCheckpointHook",
@@ -28,11 +34,15 @@ __all__ = [
     "StrictCheckpointHook",
     "TokenCacheHook",
     "UnavailableCheckpointError",
+    "UnfitCheckpointError",
     "UntrustedCheckpointError",
     "WarmStageHook",
     "atomic_write",
+    "fetch_checkpoint",
     "fill_token_cache",
+    "load_checkpoint",
     "load_from_package",
+    "load_whole",
     "prepare_launch",
     "read_checkpoint",
     "seed_everything",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import re
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,24 @@ import numpy as np
 import torch
 from mmengine.dist import barrier, get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.logging import HistoryBuffer
-from mmengine.runner import CheckpointLoader, Runner
+from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner import BaseLoop, CheckpointLoader, Runner
 from mmengine.runner import checkpoint as mmengine_checkpoint
+from torch import nn
 from tqdm import tqdm
 
 from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.engine.whole_checkpoint import (
+    CheckpointError,
+    initial_parameters,
+    load_state,
+    load_whole,
+)
 from wsol_mm.registry import HOOKS
 
 NETWORK_TIMEOUT = 20.0
 _STATISTICS = ("min", "max", "mean", "current")
 _DTYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint cannot be used; the message is one line and names the way out."""
 
 
 class UntrustedCheckpointError(CheckpointError):
@@ -75,60 +79,134 @@ def read_checkpoint(path: str | os.PathLike[str], map_location: Any = None, *, t
     return content
 
 
+def fetch_checkpoint(name: str, map_location: Any = None, *, trust: bool = False) -> Any:
+    """As :func:`read_checkpoint`, of a file, an http(s) address or an alias of the parents.
+
+    Args:
+        name: Path, address, or ``package://...``, or ``torchvision://``, ``openmmlab://`` or
+            ``mmcls://`` and a name.
+        map_location: As in :func:`torch.load`.
+        trust: Unpickle anything.
+
+    Raises:
+        CheckpointError: It is missing, damaged, refused, or cannot be downloaded.
+    """
+    scheme = name.split("://", 1)[0] + "://" if "://" in name else ""
+    if scheme in _ALIASES:
+        content = fetch_checkpoint(_resolve_alias(name), map_location, trust=trust)
+        if scheme == "mmcls://":
+            content = mmengine_checkpoint._process_mmcls_checkpoint(content)
+        return content
+    if scheme == "package://":
+        from wsol_mm.engine.package_checkpoint import load_from_package
+
+        return load_from_package(name, map_location)
+    if scheme in ("http://", "https://"):
+        return read_checkpoint(_download(name), map_location, trust=trust)
+    if scheme:
+        raise UnavailableCheckpointError(
+            f"{name}: this storage is not read directly; download the file and give its path"
+        )
+    return read_checkpoint(name, map_location, trust=trust)
+
+
+def load_checkpoint(
+    model: nn.Module, name: str, *, allow_missing: Sequence[str] = (), trust: bool = False
+) -> Any:
+    """Load the weights of a trained network, which must be those of this one.
+
+    Args:
+        model: The network.
+        name: See :func:`fetch_checkpoint`.
+        allow_missing: Prefixes of keys that the checkpoint, or the network, may lack.
+        trust: Unpickle anything.
+
+    Returns:
+        The content of the checkpoint.
+
+    Raises:
+        CheckpointError: It cannot be read, or keys are missing, unexpected or of another shape.
+    """
+    content = fetch_checkpoint(name, "cpu", trust=trust)
+    load_whole(model, content, name, allow_missing)
+    return content
+
+
 def use_strict_checkpoints(*, trust: bool = False) -> None:
     """Replace mmengine's checkpoint loaders by strict ones in this process.
 
     mmengine falls back to plain unpickling when safe loading is refused, and always unpickles
-    downloads. Afterwards local files, http(s) and the torchvision / openmmlab / mmcls aliases go
-    through :func:`read_checkpoint`; other schemes are refused, but ``package://``
-    (:mod:`wsol_mm.engine.package_checkpoint`), which is strict as it is.
+    downloads. Afterwards all go through :func:`fetch_checkpoint`. What a checkpoint of which only a
+    part is wanted (pretrained weights) does not fit is said in one line instead of several.
 
     Args:
         trust: Let these loaders unpickle anything.
     """
 
-    def load_from_local(filename: str, map_location: Any = None) -> Any:
-        return read_checkpoint(filename, map_location, trust=trust)
+    def load(filename: str, map_location: Any = None) -> Any:
+        return fetch_checkpoint(filename, map_location, trust=trust)
 
-    def load_from_http(filename: str, map_location: Any = None) -> Any:
-        return read_checkpoint(_download(filename), map_location, trust=trust)
+    load.is_strict = True  # type: ignore[attr-defined]
+    for prefix in list(CheckpointLoader._schemes):
+        CheckpointLoader.register_scheme(prefix, load, force=True)
+    mmengine_checkpoint.load_state_dict = _load_partly
 
-    def load_from_alias(filename: str, map_location: Any = None) -> Any:
-        address = _resolve_alias(filename)
-        load = load_from_http if address.startswith("http") else load_from_local
-        content = load(address, map_location)
-        if filename.startswith("mmcls://"):
-            content = mmengine_checkpoint._process_mmcls_checkpoint(content)
-        return content
 
-    def load_from_elsewhere(filename: str, *_: Any) -> Any:
-        raise UnavailableCheckpointError(
-            f"{filename}: this storage is not read directly; download the file and give its path"
-        )
-
-    ours: dict[str, Callable[..., Any]] = {"": load_from_local}
-    ours |= dict.fromkeys(("http://", "https://"), load_from_http)
-    ours |= dict.fromkeys(_ALIASES, load_from_alias)
-    for prefix in set(CheckpointLoader._schemes) - {"package://"}:
-        loader = ours.pop(prefix, load_from_elsewhere)
-        loader.is_strict = True
-        CheckpointLoader.register_scheme(prefix, loader, force=True)
+def _load_partly(
+    module: nn.Module, state_dict: Mapping[str, Any], strict: bool = False, logger: Any = None
+) -> None:
+    """Stand-in for mmengine's ``load_state_dict``."""
+    fit = load_state(module, state_dict)
+    if strict and not fit:
+        raise CheckpointError(f"the checkpoint does not fit {type(module).__name__}: {fit}")
+    if not fit:
+        print_log(f"loaded into {type(module).__name__} what fits; {fit}", logger, logging.WARNING)
 
 
 @HOOKS.register_module()
 class StrictCheckpointHook(Hook):
-    """Load checkpoints strictly (:func:`use_strict_checkpoints`) in runs started by any tool.
+    """Load checkpoints strictly in runs started by any tool.
 
-    ``tools/train.py`` and ``tools/test.py`` do so themselves, where ``--trust-checkpoint`` is an
-    explicit choice; the hook leaves that choice alone.
+    No code in them runs (:func:`use_strict_checkpoints`; the tools do so themselves, where
+    ``--trust-checkpoint`` is an explicit choice, which the hook leaves alone). A test, a validation
+    and a resumed training need all weights of this network and no others; a training that starts
+    from other weights takes what fits, and the log says in one line what it does not.
+
+    Args:
+        allow_missing: Prefixes of keys that the checkpoint, or the network, may lack.
+
+    Raises:
+        UnfitCheckpointError: Keys are missing, unexpected or of another shape.
     """
 
     priority = "HIGHEST"
+
+    def __init__(self, allow_missing: Sequence[str] = ()) -> None:
+        self.allow_missing = tuple(allow_missing)
 
     def before_run(self, runner: Runner) -> None:
         """Install the strict loaders unless they are in place."""
         if not hasattr(CheckpointLoader._schemes[""], "is_strict"):
             use_strict_checkpoints()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Refuse a checkpoint that does not fit, unless a training starts from it."""
+        starts = isinstance(runner._train_loop, BaseLoop) and not runner._resume
+        if not starts:
+            name = runner._load_from or "the checkpoint"
+            load_whole(runner.model, checkpoint, name, self.allow_missing)
+
+    def before_train(self, runner: Runner) -> None:
+        """Say what no checkpoint has given."""
+        if runner._resume and runner.iter:
+            return
+        initial = initial_parameters(runner.model)
+        parameters = list(runner.model.parameters())
+        loaded = sum(hasattr(parameter, "from_checkpoint") for parameter in parameters)
+        runner.logger.info(
+            f"{loaded} of {len(parameters)} parameters come from checkpoints"
+            + (f"; with initial values: {', '.join(initial)}" if loaded and initial else "")
+        )
 
 
 def _history_method(owner: Any, name: str) -> Any:
