@@ -62,7 +62,7 @@ def test_another_network_is_refused_with_counts_and_names(change, message):
 
 @pytest.mark.parametrize("content", [None, [1], {}, {"state_dict": {}}, {"meta": 1}, "text"])
 def test_a_file_without_weights_is_refused(content):
-    with pytest.raises(UnfitCheckpointError, match="x.pth holds no weights"):
+    with pytest.raises(UnfitCheckpointError, match=r"x.pth holds no weights"):
         load_whole(net(), content, "x.pth")
 
 
