@@ -43,14 +43,7 @@ from studies.birds.rows import (
 )
 from studies.harness.report import machine, write_block
 from studies.harness.run import best_checkpoint, run_trial, trial_folder
-from studies.harness.trial import (
-    ROOT,
-    Trial,
-    describe,
-    resolved_config,
-    trial_key,
-    write_config,
-)
+from studies.harness.trial import ROOT, Trial, describe, resolved_config, trial_key, write_config
 from wsol_mm.apis.command import one_line_errors
 from wsol_mm.datasets import CUB
 from wsol_mm.datasets.box_file import read_pseudo_boxes

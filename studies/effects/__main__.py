@@ -5,7 +5,7 @@ in ``studies/effects/rows``: add one and only what is missing runs; a killed run
 
     python -m studies.effects --group bridgegap --jobs 2 --out work_dirs/effects
     python -m studies.effects --dry-run     # every group: what is finished
-    python -m studies.effects --keep        # copy results to studies/results/effects
+    python -m studies.effects --keep        # add results to studies/results/effects
 
 Kept results count as finished on every machine. The table goes to docs/effects.md; the last line is
 one JSON object.
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,7 @@ from studies.effects.effect import collect, extended, table, unique
 from studies.effects.rows import GROUPS
 from studies.harness.report import write_block
 from studies.harness.run import run_trials
-from studies.harness.trial import finished_result, result_file
+from studies.harness.store import finished_result, keep, prune, run_name
 from wsol_mm.apis.command import one_line_errors
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="trials at once, one thread each")
     parser.add_argument("--rows", nargs="+", help="only the rows of these names; no document")
     parser.add_argument("--dry-run", action="store_true", help="list the trials and run nothing")
-    parser.add_argument("--keep", action="store_true", help=f"copy results to {KEPT.name}/")
+    parser.add_argument("--keep", action="store_true", help=f"add results to {KEPT.name}/*.jsonl")
+    parser.add_argument(
+        "--prune", action="store_true", help="drop kept results that no row of a group needs"
+    )
     parser.add_argument(
         "--extend", action="store_true", help="two more seeds where zero is in the interval"
     )
@@ -60,15 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.dry_run:
         done = [finished_result(trial, *folders) is not None for trial in trials]
         for trial, finished in zip(trials, done, strict=True):
-            print("finished" if finished else "missing ", result_file(trial, "").name)
+            print("finished" if finished else "missing ", run_name(trial))
         print(json.dumps({"trials": len(trials), "finished": sum(done)}))
         return 0
+    if args.prune:
+        for name in names:
+            for dropped in prune(KEPT / f"{name}.jsonl", unique(GROUPS[name])):
+                print("dropped", dropped)
     results = run_trials(trials, args.out, args.jobs, kept=KEPT)
-    for trial, result in zip(trials, results, strict=True):
-        fresh = result_file(trial, folders[0]) if args.keep and result else None
-        if fresh and fresh.is_file():
-            KEPT.mkdir(parents=True, exist_ok=True)
-            shutil.copy(fresh, KEPT)
+    if args.keep:
+        for name, rows in groups.items():  # a run that groups share is kept once
+            mine = [t for t in unique(rows) if finished_result(t, KEPT) is None]
+            keep(KEPT / f"{name}.jsonl", [(t, finished_result(t, folders[0])) for t in mine])
     for name, rows in groups.items():
         text = table(collect(rows, *folders))
         print(f"\n{name}\n{text}")

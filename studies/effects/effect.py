@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from studies.harness.run import Difference, Trial, paired_difference
-from studies.harness.trial import finished_result
+from studies.harness.paired import Difference, paired_difference
+from studies.harness.store import finished_result
+from studies.harness.trial import Trial
 from studies.toy.methods import METRICS
 
 LEARNED = 90.0  # Top-1 Cls that a row's baseline must reach

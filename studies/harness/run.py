@@ -17,43 +17,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import IO, Any
 
-from studies.harness.paired import Difference, paired_difference
+from studies.harness.fork import run_tool
+from studies.harness.images import image_columns
 from studies.harness.report import machine
+from studies.harness.store import finished_result, result_file
 from studies.harness.trial import (
     ROOT,
     PseudoBoxes,
     Trial,
     describe,
-    finished_result,
     resolved_config,
-    result_file,
     trial_key,
     write_config,
 )
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.engine.file_lock import file_lock
-
-__all__ = [
-    "Difference",
-    "PseudoBoxes",
-    "Trial",
-    "TrialError",
-    "paired_difference",
-    "run_trial",
-    "run_trials",
-    "train_trial",
-    "trial_key",
-]
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 
 
 class TrialError(RuntimeError):
@@ -75,8 +59,8 @@ def run_trial(
 ) -> dict[str, Any]:
     """Draw scenes, train, test: what of it is not done yet. A killed run continues.
 
-    The tools run as processes of their own and write to ``log.txt`` of the run's folder. A second
-    process that wants the same trial waits for the first.
+    The tools run as forks (:mod:`studies.harness.fork`) and write to ``log.txt`` of the run's
+    folder. A second process that wants the same trial waits for the first.
 
     Args:
         trial: The trial.
@@ -86,9 +70,10 @@ def run_trial(
 
     Returns:
         The result: ``metrics`` of the test split in percent and their ``stamp``, ``val`` (metrics
-        that chose the checkpoint), ``epoch`` of the checkpoint, ``history`` (metrics of val after
-        each epoch that was validated), ``train_seconds`` (None when the training was cut off on
-        the way), the trial's fields and key, versions and machine.
+        of its epoch), ``epoch`` of the checkpoint, ``history`` (metrics of val after each epoch
+        that was validated), ``images`` (right or wrong per test image, see
+        :func:`studies.harness.images.image_columns`), ``train_seconds`` (None when the training
+        was cut off on the way), the trial's fields and key, versions and machine.
 
     Raises:
         TrialError: A tool failed.
@@ -105,7 +90,8 @@ def run_trial(
             return done
         stages = _Stages(folder / "log.txt", lock, threads)
         files = {"data": _data(trial, root, stages), **_inputs(trial, root, stages)}
-        result = {**describe(trial), **_train(trial, folder, files, stages)}
+        facts = _train(trial, folder, files, stages)
+        result = {**describe(trial), **_chosen(trial, facts, folder / "train")}
         result |= {**_test(trial, folder, files, stages), "machine": machine()}
         with atomic_write(result_file(trial, results)) as temporary:
             temporary.write_text(json.dumps(result, indent=1, default=repr) + "\n")
@@ -131,7 +117,7 @@ def train_trial(
     with file_lock(folder / ".lock") as lock:
         stages = _Stages(folder / "log.txt", lock, threads)
         files = {"data": _data(trial, root, stages), **_inputs(trial, root, stages)}
-        return _train(trial, folder, files, stages)
+        return _chosen(trial, _train(trial, folder, files, stages), folder / "train")
 
 
 def run_trials(
@@ -195,27 +181,18 @@ class _Stages:
 
     def __init__(self, log: Path, lock: IO[str], threads: int | None) -> None:
         self.log, self.lock, self.threads = log, lock, threads
-        self.environment = dict(os.environ)
-        if threads is not None:
-            self.environment |= {**ONE_THREAD, "OMP_NUM_THREADS": str(threads)}
 
     def run(self, tool: str, *words: object) -> None:
-        command = [sys.executable, str(ROOT / "tools" / tool), *map(str, words)]
+        arguments = [str(word) for word in words]
         with self.log.open("a") as log:
-            print("$", *command, file=log, flush=True)
-            # The tool inherits the lock: when this process is killed, a restart waits for it.
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=self.environment,
-                pass_fds=(self.lock.fileno(),),
-                check=False,
-            )
-        if done.returncode:
+            print("$ python", f"tools/{tool}", *arguments, file=log)
+        # The tool inherits the lock: when this process is killed, a restart waits for it.
+        code = run_tool(
+            ROOT / "tools" / tool, arguments, log=self.log, lock=self.lock, threads=self.threads
+        )
+        if code:
             lines = self.log.read_text(errors="replace").strip().splitlines()
-            raise TrialError(f"{tool} ended with {done.returncode}, log {self.log}: {lines[-1]}")
+            raise TrialError(f"{tool} ended with {code}, log {self.log}: {lines[-1]}")
 
 
 def _data(trial: Trial, root: str | os.PathLike[str], stages: _Stages) -> Path:
@@ -239,16 +216,18 @@ def _inputs(trial: Trial, root: str | os.PathLike[str], stages: _Stages) -> dict
     for name, source in trial.sources().items():
         train_trial(source, root, threads=threads)
         folder = trial_folder(source, root)
-        files[name] = best_checkpoint(folder / "train")
+        files[name] = chosen_checkpoint(source, folder / "train")
         boxes = trial.inputs[name]
         if isinstance(boxes, PseudoBoxes):
-            files[name] = _boxes(files[name], boxes.threshold, folder, threads)
+            files[name] = _boxes(files[name], source.checkpoint, boxes.threshold, folder, threads)
     return files
 
 
-def _boxes(checkpoint: Path, threshold: str, folder: Path, threads: int | None) -> Path:
+def _boxes(
+    checkpoint: Path, choice: str, threshold: str, folder: Path, threads: int | None
+) -> Path:
     """Pseudo boxes of the training images, drawn unless they are there."""
-    file = folder / f"boxes-{threshold}.json"
+    file = folder / f"boxes-{choice}-{threshold}.json"
     with file_lock(folder / ".lock") as lock:
         if not file.is_file():
             words = ("--threshold", threshold, "--split", "train", "--out", file)
@@ -272,17 +251,19 @@ def _train(
     for checkpoint in work_dir.glob("*.pth"):
         if checkpoint.name != newest and not checkpoint.name.startswith("best_"):
             checkpoint.unlink()
-    epoch = int(best_checkpoint(work_dir).stem.rpartition("_")[2])
-    history = _history(work_dir)
     facts = {
-        "epoch": epoch,
         "train_seconds": None if resumed else round(seconds, 1),
-        "val": history.get(str(epoch), {}),
-        "history": history,
+        "history": _history(work_dir),
     }
     with atomic_write(marker) as temporary:
         temporary.write_text(json.dumps(facts) + "\n")
     return facts
+
+
+def _chosen(trial: Trial, facts: Mapping[str, Any], work_dir: Path) -> dict[str, Any]:
+    """The facts of a training as one trial sees them: those of its checkpoint's epoch."""
+    epoch = int(chosen_checkpoint(trial, work_dir).stem.rpartition("_")[2])
+    return {**facts, "epoch": epoch, "val": facts["history"].get(str(epoch), {})}
 
 
 def _test(trial: Trial, folder: Path, files: Mapping[str, Path], stages: _Stages) -> dict[str, Any]:
@@ -290,13 +271,27 @@ def _test(trial: Trial, folder: Path, files: Mapping[str, Path], stages: _Stages
     out = folder / f"test-{trial_key(trial)[:8]}"
     config = write_config(resolved_config(trial, test=True), out / "config.py", files)
     file = out / "result.json"
-    checkpoint = best_checkpoint(folder / "train")
+    checkpoint = chosen_checkpoint(trial, folder / "train")
     stages.run("test.py", config, checkpoint, "--work-dir", out, "--out", file)
     numbers = json.loads(file.read_text())
-    stamp = {}
-    for details in numbers.pop("info")["details"]:
-        stamp = json.loads(Path(details).read_text())["stamp"]
-    return {"metrics": _without_prefix(numbers), "stamp": stamp}
+    info = numbers.pop("info")
+    found: dict[str, Any] = {"metrics": _without_prefix(numbers), "stamp": {}}
+    for details, records in zip(info["details"], info["records"], strict=True):
+        found["stamp"] = json.loads(Path(details).read_text())["stamp"]
+        if Path(records).is_file():
+            found["images"] = image_columns(records)
+    return found
+
+
+def chosen_checkpoint(trial: Trial, work_dir: Path) -> Path:
+    """The checkpoint that a trial stands for.
+
+    Raises:
+        TrialError: As :func:`best_checkpoint`.
+    """
+    if trial.checkpoint == "val":
+        return best_checkpoint(work_dir)
+    return work_dir / Path((work_dir / "last_checkpoint").read_text().strip()).name
 
 
 def best_checkpoint(work_dir: Path) -> Path:

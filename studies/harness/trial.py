@@ -1,10 +1,9 @@
-"""A trial, one training with its test, as data: its config, its key and its kept result."""
+"""A trial, one training with its test, as data: its config and its key."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -40,9 +39,11 @@ class Trial:
         data_root: Folder of a data set to use instead of toy scenes.
         test_options: Keys to override at the test only. Trials that differ in nothing else share
             the training, and the checkpoint that its own val numbers chose.
-        inputs: What other trainings give to this one, by name: a trial stands for the checkpoint
-            that val chose, :class:`PseudoBoxes` for a file of boxes. They get the seed, dials and
-            data of this trial.
+        checkpoint: The one that is tested and that inputs take: ``val`` (the best on the val split,
+            by the metric of the config) or ``last``.
+        inputs: What other trainings give to this one, by name: a trial stands for its checkpoint,
+            :class:`PseudoBoxes` for a file of boxes. They get the seed, dials and data of this
+            trial.
     """
 
     config: str
@@ -51,12 +52,15 @@ class Trial:
     dials: tuple[str, ...] = ()
     data_root: str | None = None
     test_options: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: str = "val"
     inputs: Mapping[str, Trial | PseudoBoxes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse dials of scenes that are not drawn, and an input with the name of the data."""
         if self.data_root is not None and self.dials:
             raise ValueError(f"Trial: data_root={self.data_root!r} takes no dials: {self.dials}")
+        if self.checkpoint not in ("val", "last"):
+            raise ValueError(f"Trial: checkpoint={self.checkpoint!r}: expected 'val' or 'last'")
         if "data" in self.inputs:
             raise ValueError("Trial: {data} is the folder of the scenes; call the input otherwise")
 
@@ -142,6 +146,8 @@ def trial_key(trial: Trial, *, test: bool = True) -> str:
     content = [_numbers_only(resolved_config(trial).to_dict()), data, trial.seed]
     if test and trial.test_options:
         content.append(_numbers_only(resolved_config(trial, test=True).to_dict()))
+    if test and trial.checkpoint != "val":
+        content.append(trial.checkpoint)
     if trial.inputs:
         content.append(_input_keys(trial))
     text = json.dumps(content, sort_keys=True, default=repr)
@@ -153,21 +159,9 @@ def _input_keys(trial: Trial) -> dict[str, list[str]]:
     for name, source in trial.inputs.items():
         if isinstance(source, PseudoBoxes):
             keys[name].append(source.threshold)
+        if trial.sources()[name].checkpoint != "val":
+            keys[name].append(trial.sources()[name].checkpoint)
     return keys
-
-
-def result_file(trial: Trial, results: str | os.PathLike[str]) -> Path:
-    """Where the result of a trial stands in a folder of results."""
-    return Path(results) / f"{trial.name}-{trial_key(trial)[:8]}-seed{trial.seed}.json"
-
-
-def finished_result(trial: Trial, *folders: str | os.PathLike[str] | None) -> dict[str, Any] | None:
-    """The kept result of a trial from the first of these folders of results that has it."""
-    for folder in filter(None, folders):
-        file = result_file(trial, folder)
-        if file.is_file():
-            return json.loads(file.read_text())
-    return None
 
 
 def write_config(cfg: Config, path: Path, files: Mapping[str, Path]) -> Path:
@@ -218,6 +212,7 @@ def describe(trial: Trial) -> dict[str, Any]:
         "config": str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path),
         "options": dict(trial.options),
         "test_options": dict(trial.test_options),
+        "checkpoint": trial.checkpoint,
         "seed": trial.seed,
         "dials": list(trial.dials),
         "data": Path(trial.data_root).name if trial.data_root else "toy scenes",

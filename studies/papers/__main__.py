@@ -15,7 +15,6 @@ split and must choose nothing; the csv has val's, too.
 
 import argparse
 import json
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,7 +24,8 @@ from mmengine.config import DictAction
 
 from studies.harness.report import write_block
 from studies.harness.run import run_trials
-from studies.harness.trial import Trial, resolved_config, result_file
+from studies.harness.store import keep
+from studies.harness.trial import Trial, resolved_config
 from studies.papers import ci_cam as paper_tables_ci_cam
 from studies.papers import kg_ci_cam as paper_tables_kg_ci_cam
 from studies.papers import wend as paper_tables_wend
@@ -144,11 +144,8 @@ def run(args: argparse.Namespace) -> int:
         trials = runnable(table, args)
         results = run_trials(trials, args.out, args.jobs, kept=KEPT)
         failed += results.count(None)
-        for trial, result in zip(trials, results, strict=True):
-            fresh = result_file(trial, args.out / "results")
-            if args.write and result and fresh.is_file():
-                KEPT.mkdir(parents=True, exist_ok=True)
-                shutil.copy(fresh, KEPT)
+        if args.write:
+            keep(KEPT / f"{args.paper}.jsonl", zip(trials, results, strict=True))
         text = write_tables(tables, args.seeds, title, args.out, KEPT)
     if args.write:
         name = f"paper_tables_{args.paper}{'_toy' if args.toy else ''}"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from studies.effects.effect import distinct
-from studies.harness.trial import Trial, finished_result
+from studies.harness.store import finished_result
+from studies.harness.trial import Trial
 from wsol_mm.engine.atomic import atomic_write
 
 NOT_MEASURED = "not measured"

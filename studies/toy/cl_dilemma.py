@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from studies.guidance.stages import draw_dilemma
-from studies.harness.trial import finished_result
+from studies.harness.store import finished_result
 from studies.toy.causal import RHOS, guidance_trials
 from wsol_mm.apis.command import one_line_errors
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from studies.effects.effect import Effect
-from studies.harness.run import Trial
+from studies.harness.trial import Trial
 from studies.toy.methods import METHODS
 
 NO_DROP = {"model.erasing.loss_weight": 0}

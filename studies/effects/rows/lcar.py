@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from studies.effects.effect import Effect
-from studies.harness.run import Trial
+from studies.harness.trial import Trial
 from studies.toy.methods import METHODS
 
 GT = ("gt_known_iou70", "gt_known", "gt_known_iou80", "gt_known_iou90", "top1_cls")

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from studies.effects.effect import Effect
-from studies.harness.run import Trial
-from studies.harness.trial import resolved_config
+from studies.harness.trial import Trial, resolved_config
 from studies.toy.detectors import at_eta, without_entropy
 from studies.toy.methods import METHODS
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from studies.effects import __main__ as effects
-from studies.effects.effect import Effect, footnotes, unique
-from studies.harness import trial as trials
-from studies.harness.run import Trial
+from studies.effects.effect import Effect, footnotes
+from studies.harness import store
+from studies.harness.store import read_lines, result_file
+from studies.harness.trial import Trial, resolved_config, trial_key
 from studies.toy.methods import METRICS
 
 ROWS = [
@@ -32,14 +33,14 @@ def result(gt_known, top1_cls=99.0, **more):
 
 def keep(trial, folder, content):
     folder.mkdir(exist_ok=True, parents=True)
-    trials.result_file(trial, folder).write_text(json.dumps(content))
+    result_file(trial, folder).write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_both_sides_differ_in_the_method_alone(row):
     """Same data, batch, epochs and schedule; another rate or length is said in the notes."""
-    first, second = (trials.resolved_config(trial) for trial in (row.baseline, row.method))
-    assert trials.trial_key(row.baseline) != trials.trial_key(row.method)
+    first, second = (resolved_config(trial) for trial in (row.baseline, row.method))
+    assert trial_key(row.baseline) != trial_key(row.method)
     assert first.val_evaluator == second.val_evaluator
     if first.train_cfg == second.train_cfg:
         assert first.param_scheduler == second.param_scheduler
@@ -104,7 +105,8 @@ def test_a_study_runs_each_trial_once_writes_its_block_and_keeps(study, tmp_path
     text = (tmp_path / "effects.md").read_text()
     assert "<!-- effects_first:begin -->" in text
     assert text.count("| row | GT-known | 61.0 | 61.0 | +0.0 | [+0.0, +0.0] | 0.0 | 2 |") == 2
-    assert len(list((tmp_path / "kept").glob("*.json"))) == 5
+    assert len(read_lines(tmp_path / "kept/first.jsonl")) == 5
+    assert not (tmp_path / "kept/second.jsonl").exists()  # shared runs are kept once
 
 
 def test_dry_run_lists_and_runs_nothing(study, tmp_path, capsys):
@@ -122,16 +124,12 @@ def test_some_rows_write_no_document(study, tmp_path):
     assert not (tmp_path / "effects.md").exists()
 
 
-def test_kept_results_belong_to_rows():
-    """A kept result that no row wants any more is noise: delete it."""
-    wanted = {
-        trials.result_file(trial, "").name.rpartition("-")[0]
-        for rows in effects.GROUPS.values()
-        for row in rows
-        for trial in unique([replace(row, seeds=(*row.seeds, *range(max(row.seeds) + 1, 10)))])
-    }
-    kept = {path.stem.rpartition("-")[0] for path in effects.KEPT.glob("*.json")}
-    assert kept <= wanted
+def test_pruning_drops_what_no_row_needs(study, tmp_path, capsys):
+    stray = replace(ROW.trials()[0][0], seed=7)
+    store.keep(tmp_path / "kept/first.jsonl", [(stray, result(1.0))])
+    study("--prune", "--rows", "row")
+    assert f"dropped {store.run_name(stray)}" in capsys.readouterr().out
+    assert not (tmp_path / "kept/first.jsonl").exists()
 
 
 def test_footnotes_say_what_boxes_belong_to():

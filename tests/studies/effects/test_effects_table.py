@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from studies.effects import effect as effects
-from studies.harness import trial as trials
-from studies.harness.run import Trial
+from studies.harness.store import result_file
+from studies.harness.trial import Trial
 
 BASE = Trial("configs/cam/resnet18_toy.py")
 ROW = effects.Effect(
@@ -25,7 +25,7 @@ def result(gt_known, top1_cls=99.0, **more):
 
 def keep(trial, folder, content):
     folder.mkdir(exist_ok=True, parents=True)
-    trials.result_file(trial, folder).write_text(json.dumps(content))
+    result_file(trial, folder).write_text(json.dumps(content))
 
 
 def measure(row, folder, baseline, method):

@@ -2,25 +2,18 @@
 
 import itertools
 import json
-import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from mmengine.config import Config
 
 from studies.harness import run as experiments
 from studies.harness import trial as trials
-from studies.harness.run import (
-    PseudoBoxes,
-    Trial,
-    TrialError,
-    run_trial,
-    run_trials,
-    trial_key,
-)
+from studies.harness.run import TrialError, run_trial, run_trials
+from studies.harness.store import result_file
+from studies.harness.trial import PseudoBoxes, Trial, trial_key
 
 CAM = Trial("configs/cam/resnet18_toy.py")
 
@@ -32,16 +25,17 @@ class Tools:
         self.calls, self.lock, self.broken, self.top = [], threading.Lock(), "", 0
         self.running = 0
 
-    def __call__(self, command, stdout, env, **options):
-        tool, words = Path(command[1]).name, command[2:]
+    def __call__(self, path, words, *, log, lock, threads):
+        tool = path.name
         with self.lock:
-            self.calls.append((tool, words, env))
+            self.calls.append((tool, words, threads))
             self.running += 1
             self.top = max(self.top, self.running)
         value = dict(itertools.pairwise(words))
         code = 0
         if self.broken and any(self.broken in word for word in words):
-            stdout.write("RuntimeError: the machine is on fire\n")
+            with log.open("a") as file:
+                file.write("RuntimeError: the machine is on fire\n")
             code = 3
         elif tool == "make_toy.py":
             Path(value["--out"]).mkdir()
@@ -53,7 +47,7 @@ class Tools:
             self.test(Path(value["--out"]), Config.fromfile(words[0]))
         with self.lock:
             self.running -= 1
-        return subprocess.CompletedProcess(command, code)
+        return code
 
     def train(self, folder):
         log = folder / "20260101" / "vis_data" / "scalars.json"
@@ -69,7 +63,8 @@ class Tools:
         details = out.with_name("result_wsol.json")
         details.write_text(json.dumps({"stamp": {"threshold": {"source": "val"}}}))
         numbers = {"wsol/top1_cls": 95.0, "wsol/gt_known": 60.0 + cfg.randomness.seed}
-        out.write_text(json.dumps({**numbers, "info": {"details": [str(details)]}}))
+        info = {"details": [str(details)], "records": [str(out.with_name("none.npz"))]}
+        out.write_text(json.dumps({**numbers, "info": info}))
 
     def names(self):
         return [tool for tool, _, _ in self.calls]
@@ -78,8 +73,7 @@ class Tools:
 @pytest.fixture
 def tools(monkeypatch):
     fake = Tools()
-    calls = SimpleNamespace(run=fake, DEVNULL=subprocess.DEVNULL, STDOUT=subprocess.STDOUT)
-    monkeypatch.setattr(experiments, "subprocess", calls)
+    monkeypatch.setattr(experiments, "run_tool", fake)
     return fake
 
 
@@ -116,7 +110,23 @@ def test_test_options_share_the_training(tmp_path):
     shown = replace(CAM, test_options={"test_evaluator.threshold": 0.2})
     assert trial_key(shown, test=False) == trial_key(CAM)
     assert experiments.trial_folder(shown, tmp_path) == experiments.trial_folder(CAM, tmp_path)
-    assert trials.result_file(shown, tmp_path) != trials.result_file(CAM, tmp_path)
+    assert result_file(shown, tmp_path) != result_file(CAM, tmp_path)
+
+
+def test_the_last_checkpoint_shares_the_training_and_is_another_result(tools, tmp_path):
+    last = replace(CAM, checkpoint="last")
+    assert trial_key(last, test=False) == trial_key(CAM, test=False)
+    assert trial_key(last) != trial_key(CAM)
+    chosen, newest = run_trials([CAM, last], tmp_path)
+    assert tools.names() == ["make_toy.py", "train.py", "test.py", "test.py"]
+    assert [Path(words[1]).name for _, words, _ in tools.calls[2:]] == [
+        "best_wsol_top1_loc_epoch_4.pth",
+        "epoch_6.pth",
+    ]
+    assert (chosen["epoch"], chosen["val"]) == (4, {"top1_cls": 94.0})
+    assert (newest["epoch"], newest["val"]) == (6, {"top1_cls": 96.0})
+    with pytest.raises(ValueError, match="expected 'val' or 'last'"):
+        replace(CAM, checkpoint="best")
 
 
 def test_the_same_data_elsewhere_is_the_same_trial():
@@ -139,10 +149,10 @@ def test_a_trial_runs_its_stages_and_keeps_everything(tools, tmp_path):
     result = run_trial(trial, tmp_path, threads=1)
 
     assert tools.names() == ["make_toy.py", "train.py", "test.py"]
-    (_, draw, _), (_, train, environment), (_, test, _) = tools.calls
+    (_, draw, _), (_, train, threads), (_, test, _) = tools.calls
     scenes = Path(draw[1])
     assert draw[2:] == ["--seed", "2", "--objects", "3"]
-    assert environment["OMP_NUM_THREADS"] == "1"
+    assert threads == 1
     assert "--resume" in train
     cfg = Config.fromfile(train[0])
     assert cfg.randomness.seed == 2
@@ -161,7 +171,7 @@ def test_a_trial_runs_its_stages_and_keeps_everything(tools, tmp_path):
     assert (result["config"], result["options"]) == (CAM.config, options)
     assert result["train_seconds"] >= 0
     assert "processor" in result["machine"]
-    assert json.loads(trials.result_file(trial, tmp_path / "results").read_text()) == result
+    assert json.loads(result_file(trial, tmp_path / "results").read_text()) == result
     assert str(tmp_path) not in json.dumps(result)
 
 
@@ -249,7 +259,7 @@ def test_trials_run_at_once_in_order_and_past_failures(tools, tmp_path, capsys):
     assert known == [62.0, None, 60.0, None, 60.0]
     assert tools.names().count("train.py") == 3  # the equal trial ran once
     assert tools.top == 2
-    assert all(env["OMP_NUM_THREADS"] == "1" for _, _, env in tools.calls)
+    assert all(threads == 1 for _, _, threads in tools.calls)
     out = capsys.readouterr().out
     assert "[5/5] " in out
     assert "top1_cls 95.0, gt_known 62.0" in out
@@ -275,3 +285,8 @@ def test_a_real_trial(tmp_path):
     assert 0 <= result["metrics"]["max_box_acc_v2_iou70"] <= 100
     assert result["epoch"] == 1
     assert result["train_seconds"] > 0
+    right = result["images"]["max_box_acc_v2_iou50"].count("1")
+    assert right / 6 * 100 == pytest.approx(result["metrics"]["max_box_acc_v2_iou50"])
+    assert result["images"]["gt_known"].count("1") / 6 * 100 == pytest.approx(
+        result["metrics"]["gt_known"]
+    )

@@ -5,7 +5,8 @@ import json
 import cv2
 import pytest
 
-from studies.harness.trial import Trial, result_file
+from studies.harness.store import result_file
+from studies.harness.trial import Trial
 from studies.papers.figures import draw_curves, draw_gains, draw_points
 from studies.papers.tables import Column, Measured, PaperTable, Row, write_tables
 

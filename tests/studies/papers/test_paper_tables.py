@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from studies.harness.trial import Trial, result_file
+from studies.harness.store import result_file
+from studies.harness.trial import Trial
 from studies.papers.tables import (
     Column,
     PaperTable,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from studies.harness.trial import resolved_config, result_file, trial_key
+from studies.harness.store import read_lines, result_file, run_name
+from studies.harness.trial import resolved_config, trial_key
 from studies.papers.tables import NOT_MEASURED, unique_trials
 
 TOOL = Path(__file__).resolve().parents[3] / "studies/papers/__main__.py"
@@ -145,9 +146,8 @@ def test_write_keeps_results_and_the_document(tool, tables, tmp_path):
     docs.write_text("before\n")
     tables("--toy", "--tables", 9, "--write", "--docs", docs)
     trials = unique_trials([t for t in tool.PAPERS["wend"][1](True) if t.number == "Table 9"], [0])
-    assert {path.name for path in (tmp_path / "kept").iterdir()} == {
-        result_file(trial, "").name for trial in trials
-    }
+    kept = read_lines(tmp_path / "kept/wend.jsonl")
+    assert set(kept) == {run_name(trial) for trial in trials}
     text = docs.read_text()
     assert text.startswith("before\n\n<!-- paper_tables_wend_toy:begin -->\n## ")
     assert "### Table 9:" in text

@@ -375,7 +375,8 @@ def test_two_real_trials(space, tmp_path):
     assert result["test"]["stamp"]["threshold"]["source"] == "val"
     values = [float(row["wsol/max_box_acc_v2"]) for row in rows(out)]
     assert max(values) == result["best"]["val"]
-    trained = [json.loads(p.read_text())["val"] for p in out.glob("runs/*/trained.json")]
+    histories = [json.loads(p.read_text())["history"] for p in out.glob("runs/*/trained.json")]
+    trained = [history["1"] for history in histories]
     assert sorted(facts["max_box_acc_v2"] for facts in trained) == sorted(values)
     tests = list(out.glob("runs/*/test-*"))
     assert len(tests) == 1

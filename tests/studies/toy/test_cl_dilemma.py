@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.harness.trial import result_file
+from studies.harness.store import result_file
 from studies.toy.causal import guidance_trials
 
 TOOL = Path(__file__).resolve().parents[3] / "studies/toy/cl_dilemma.py"

@@ -1,0 +1,102 @@
+"""Run the repository's tools in forks of one process that has the toolboxes imported.
+
+Starting Python and importing MMPretrain and MMDetection costs every tool several seconds; a server
+process pays it once, then each tool is a fork of it. The server only imports: no tensor, thread or
+CUDA context exists before the fork.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import sys
+from collections.abc import Sequence
+from multiprocessing import reduction
+from pathlib import Path
+from typing import IO, Any
+
+# An entry that cannot be imported, MMDetection say, is left to the tools that need it.
+PRELOADED = [
+    "mmengine.runner",
+    "mmpretrain.datasets",
+    "mmpretrain.models",
+    "mmdet.models",
+    *(
+        f"wsol_mm.{part}"
+        for part in ("apis", "datasets", "engine", "evaluation", "models", "visualization")
+    ),
+]
+# Waiting OpenMP threads sleep: spinning slows small steps tenfold when cores are shared.
+QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+
+
+class _Handed:
+    """An open file handed to the fork, which shares its lock: the lock lasts until both end."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _receive, (reduction.DupFd(self.file.fileno()),)
+
+
+def _receive(descriptor: Any) -> int:
+    return int(descriptor.detach())
+
+
+def run_tool(
+    tool: Path, words: Sequence[str], *, log: Path, lock: IO[str], threads: int | None = None
+) -> int:
+    """Run a Python file as ``python tool words``, its output appended to ``log``.
+
+    Args:
+        tool: The file.
+        words: Its arguments.
+        log: File for what it prints.
+        lock: A locked file; a restart waits for the tool even if this process is killed.
+        threads: CPU threads of the tool; all by default.
+
+    Returns:
+        Its exit code; negative for a signal.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    process = context.Process(
+        target=_main, args=(str(tool), list(words), str(log), threads, _Handed(lock))
+    )
+    process.start()
+    try:
+        process.join()
+    except BaseException:  # Ctrl-C ends the tool with its study
+        process.terminate()
+        process.join()
+        raise
+    code = process.exitcode
+    process.close()
+    return 1 if code is None else code
+
+
+def _main(tool: str, words: list[str], log: str, threads: int | None, _lock: int) -> None:
+    with Path(log).open("a") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if threads is not None:
+        _limit(threads)
+    sys.argv = [tool, *words]
+    sys.path.insert(0, str(Path(tool).parent))
+    runpy.run_path(tool, run_name="__main__")
+
+
+def _limit(threads: int) -> None:
+    import cv2
+    import numba
+    import torch
+
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # of processes that the tool starts
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    cv2.setNumThreads(threads)
+    torch.set_num_threads(threads)

@@ -1,0 +1,138 @@
+"""Right or wrong per test image, and intervals over seeds and images together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsol_mm.evaluation.records import load_records
+from wsol_mm.functional.localization import box_columns, classification_columns, map_columns
+from wsol_mm.functional.rates import V2_IOUS
+
+Columns = Mapping[str, str]
+
+V2 = tuple(f"max_box_acc_v2_iou{round(100 * iou)}" for iou in V2_IOUS)
+# Numbers that are means of several columns; every other number is its own column.
+PARTS = {"max_box_acc_v2": V2}
+
+
+def image_columns(records: str | os.PathLike[str]) -> dict[str, str]:
+    """Columns of a file of records: for each number a digit per image, in the order of the ids.
+
+    GT-known and Top-k Loc at the threshold that the file's stamp names, MaxBoxAcc numbers at their
+    own; classes where there are class scores.
+
+    Args:
+        records: The npz file that ``tools/test.py --out`` leaves beside its numbers.
+
+    Returns:
+        Strings of ``0`` and ``1``, all of the same length.
+    """
+    rows, stamp = load_records(records)
+    rows = sorted(rows, key=lambda row: str(row["img_id"]))
+    protocol = stamp["protocol"]
+    found: dict[str, NDArray[np.bool_]] = {}
+    if "top5" in rows[0]:
+        found |= classification_columns(rows)
+    if "curve_any" in rows[0]:
+        labels = np.array([row["gt_label"] for row in rows])
+        threshold = stamp["threshold"]["value"]
+        columns, _, _ = map_columns(
+            rows,
+            labels,
+            V2_IOUS,
+            match=protocol["match"],
+            average=protocol["average"],
+            interval=stamp["threshold"]["interval"],
+            threshold=stamp["threshold"]["source"] if threshold is None else threshold,
+            box_rule=stamp["box_rule"],
+        )
+        found |= columns
+    elif "box_iou" in rows[0]:
+        found |= box_columns(rows, V2_IOUS, protocol["match"])
+    if "gt_known" in found and "top1_cls" in found:
+        found["top1_loc"] = found["gt_known"] & found["top1_cls"]
+        found["top5_loc"] = found["gt_known"] & found["top5_cls"]
+    return {name: "".join("01"[bool(hit)] for hit in column) for name, column in found.items()}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean in percent with the ends of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether zero lies outside."""
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        """For tables of differences."""
+        return f"{self.mean:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
+
+
+def hits(columns: Columns, number: str) -> NDArray[np.float64]:
+    """(n,) what each image adds to a number, in percent; ``max_box_acc_v2`` is a mean of three.
+
+    Raises:
+        KeyError: The columns do not hold this number.
+    """
+    parts = [columns[part] for part in PARTS.get(number, (number,))]
+    digits = [np.frombuffer(part.encode(), dtype=np.uint8) - ord("0") for part in parts]
+    return 100 * np.mean(digits, axis=0, dtype=np.float64)
+
+
+def bootstrap(values: NDArray[np.float64], times: int = 2000, seed: int = 0) -> Interval:
+    """Mean over seeds and images, both drawn anew with replacement.
+
+    Seeds share the test images, so an image that is drawn counts in every drawn seed; a difference
+    of two methods is paired by giving the differences.
+
+    Args:
+        values: (seeds, images), percent.
+        times: Resamples.
+        seed: Of the draws.
+
+    >>> found = bootstrap(np.full((3, 50), 20.0))
+    >>> found.mean, found.low, found.high
+    (20.0, 20.0, 20.0)
+    """
+    rng = np.random.default_rng(seed)
+    seeds, images = values.shape
+    first = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=times) / seeds
+    second = rng.multinomial(images, np.full(images, 1 / images), size=times) / images
+    means = np.einsum("ts,si,ti->t", first, values, second, optimize=True)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def level(sides: Sequence[Columns], number: str) -> Interval:
+    """A number over some seeds of one method."""
+    return bootstrap(np.stack([hits(columns, number) for columns in sides]))
+
+
+def difference(baseline: Sequence[Columns], method: Sequence[Columns], number: str) -> Interval:
+    """Method minus baseline, paired by seed and image.
+
+    Args:
+        baseline: Columns of each seed.
+        method: The same seeds in the same order, on the same images.
+        number: Key of a number, ``gt_known`` say.
+
+    Raises:
+        ValueError: Other seeds or images on one side.
+    """
+    pairs = [np.stack([hits(columns, number) for columns in side]) for side in (baseline, method)]
+    if pairs[0].shape != pairs[1].shape:
+        raise ValueError(
+            f"{number}: (seeds, images) is {pairs[0].shape} for the baseline and "
+            f"{pairs[1].shape} for the method; a difference is paired"
+        )
+    return bootstrap(pairs[1] - pairs[0])

@@ -1,0 +1,75 @@
+"""Columns per image and their intervals, against what the evaluator itself says."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studies.harness.images import bootstrap, difference, hits, image_columns, level
+from wsol_mm.evaluation import WSOLMetric
+
+
+def sample(number, rng):
+    x, y = rng.integers(0, 20, size=2)
+    return {
+        "img_id": f"{number:02}.jpg",
+        "gt_label": np.array([number % 3]),
+        "gt_instances": {"bboxes": np.array([[x, y, x + 20.0, y + 16.0]])},
+        "ori_shape": (48, 48),
+        "img_shape": (48, 48),
+        "homography_matrix": np.eye(3),
+        "pred_score": rng.random(3),
+        "pred_maps": rng.random((1, 4, 4)).astype(np.float32),
+        "map_labels": np.array([number % 3]),
+    }
+
+
+@pytest.mark.parametrize("threshold", [0.4, "oracle", "otsu"])
+def test_means_of_columns_are_the_evaluators_numbers(tmp_path, threshold):
+    rng = np.random.default_rng(0)
+    protocol = {"name": "wsolevaluation", "frame": 48}
+    metric = WSOLMetric(protocol=protocol, threshold=threshold, out=str(tmp_path / "r.json"))
+    samples = [sample(number, rng) for number in range(30)]
+    metric.process(None, samples[::-1])
+    numbers = metric.compute_metrics(metric.results)
+    columns = image_columns(tmp_path / "r_records.npz")
+    for name in ("top1_cls", "top1_loc", "gt_known", "max_box_acc", "max_box_acc_v2"):
+        assert hits(columns, name).mean() == pytest.approx(numbers[name]), name
+    first = int(np.argmax(samples[0]["pred_score"]) == 0)
+    assert int(columns["top1_cls"][0]) == first  # in the order of the ids, not of the loader
+
+
+@given(st.integers(0, 2**31), st.integers(2, 5), st.integers(2, 30))
+def test_an_interval_holds_its_mean_and_a_method_equals_itself(seed, seeds, images):
+    rng = np.random.default_rng(seed)
+    sides = [{"gt_known": "".join(rng.choice(["0", "1"], images))} for _ in range(seeds)]
+    found = level(sides, "gt_known")
+    assert found.low - 1e-9 <= found.mean <= found.high + 1e-9
+    same = difference(sides, sides, "gt_known")
+    assert (same.mean, same.low, same.high) == (0.0, 0.0, 0.0)
+    assert not same.clear
+
+
+def test_an_interval_of_one_seed_is_that_of_the_binomial():
+    values = np.zeros((1, 400))
+    values[0, :100] = 100
+    found = bootstrap(values, times=4000)
+    half = 1.96 * np.sqrt(0.25 * 0.75 / 400) * 100
+    assert found.mean == 25
+    assert found.high - 25 == pytest.approx(half, rel=0.1)
+    assert 25 - found.low == pytest.approx(half, rel=0.1)
+
+
+def test_seeds_that_disagree_widen_the_interval():
+    same = np.tile(np.r_[np.full(50, 100.0), np.zeros(50)], (3, 1))
+    apart = same.copy()
+    apart[0], apart[1] = 100, 0
+    assert bootstrap(apart).high - bootstrap(apart).low > 2 * (
+        bootstrap(same).high - bootstrap(same).low
+    )
+
+
+def test_pairs_must_match():
+    one, two = {"gt_known": "0101"}, {"gt_known": "010"}
+    with pytest.raises(ValueError, match="a difference is paired"):
+        difference([one], [two], "gt_known")
