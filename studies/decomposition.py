@@ -37,6 +37,7 @@ from tqdm import tqdm
 from wsol_mm.apis.command import load_config, one_line_errors
 from wsol_mm.engine import atomic_write, read_checkpoint
 from wsol_mm.functional.alignment import norm_map, normalized_norm_map, similarity_maps
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import transform_boxes
 from wsol_mm.models.heads import CAMHead
 from wsol_mm.visualization.drawing import GROUND_TRUTH, draw_boxes, image_grid, overlay_in_frame
@@ -184,7 +185,13 @@ def draw(sample: Any, maps: dict[str, np.ndarray]) -> list[np.ndarray]:
     image = mmcv.imread(sample.img_path)
     boxes = sample.gt_instances.bboxes if "gt_instances" in sample else np.zeros((0, 4))
     overlays = [
-        overlay_in_frame(image, maps[kind], sample.img_shape, sample.homography_matrix, method)
+        overlay_in_frame(
+            image,
+            maps[kind],
+            sample.img_shape,
+            sample.homography_matrix,
+            BoxRule(threshold="oracle", normalization=method),
+        )
         for kind, method in COLUMNS.items()
     ]
     return [draw_boxes(image, np.asarray(boxes, float), GROUND_TRUTH), *overlays]

@@ -12,7 +12,7 @@ lists are the reference evaluator's; mask lists (OpenImages) need ``--dataset-ma
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,9 +27,9 @@ from wsol_mm.datasets.metadata import read_metadata
 from wsol_mm.evaluation.map_files import load_map
 from wsol_mm.evaluation.protocols import Protocol, get_protocol
 from wsol_mm.evaluation.records import Record, make_record, save_records
-from wsol_mm.evaluation.results import Settings, evaluate_records
+from wsol_mm.evaluation.results import Settings, evaluate_records, map_stamp, read_rule
 from wsol_mm.evaluation.scores import load_classifier_scores
-from wsol_mm.evaluation.wsol_metric import check_normalization
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.pxap import nearest_indices
 from wsol_mm.functional.rates import V2_IOUS
 
@@ -62,8 +62,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if (args.maps is None) != args.trivial_only:
         parser.error("give either --maps or --trivial-only")
-    with suppress(ValueError):
-        args.threshold = float(args.threshold)
     return args
 
 
@@ -120,7 +118,7 @@ def evaluate_image(
     *,
     args: argparse.Namespace,
     protocol: Protocol,
-    normalization: str | None,
+    rule: BoxRule,
     scores: Any,
 ) -> Record:
     """Record of one image; the map is read, reduced and forgotten."""
@@ -146,7 +144,7 @@ def evaluate_image(
     if not args.trivial_only:
         path = args.maps / f"{image['img_id']}.npy"
         score_map = load_map(path)
-        if normalization and not args.normalization and score_map.shape == frame:
+        if rule.normalization and not args.normalization and score_map.shape == frame:
             raise ValueError(
                 f"{path}: a ready map among raw ones; give --normalization to treat all as raw"
             )
@@ -154,8 +152,7 @@ def evaluate_image(
     return make_record(
         sample,
         protocol,
-        normalization=normalization,
-        percentile=args.percentile,
+        rule=rule,
         interval=args.interval,
         scores=scores[image["img_id"]] if scores else None,
     )
@@ -176,35 +173,30 @@ def make_records(job: Any, images: Sequence[dict[str, Any]], processes: int) -> 
 def run(args: argparse.Namespace) -> str:
     """Evaluate and write; returns the table."""
     protocol = get_protocol(args.protocol)
-    settings = Settings(
-        threshold=args.threshold,
-        iou_thrs=args.iou_thrs,
-        box_rule=args.box_rule,
-        interval=args.interval,
-        bootstrap=args.bootstrap,
-    )
+    rule = read_rule(args.threshold, components=args.box_rule, key="--threshold")
     images = read_images(args.metadata, args.dataset_masks)
     scores = load_classifier_scores(args.classifier_scores) if args.classifier_scores else None
     stamp: dict[str, Any] = {"metadata": str(args.metadata)}
-    normalization = None
     if not args.trivial_only:
         check_folder(args.maps, images)
         first = load_map(args.maps / f"{images[0]['img_id']}.npy")
         ready = first.shape == (protocol.frame, protocol.frame) and not args.normalization
-        normalization = None if ready else args.normalization or "minmax"
+        rule = replace(
+            rule,
+            normalization=None if ready else args.normalization or "minmax",
+            percentile=args.percentile,
+        )
         stamp |= {
             "maps": "ready" if ready else "raw",
-            "normalization": normalization,
-            "percentile": args.percentile,
-            "interpolation": "none" if ready else "bicubic, float64",
             "class_agnostic": None,  # a file does not say
+            **map_stamp(rule),
         }
-    check_normalization(normalization, args.percentile)
+    settings = Settings(
+        rule=rule, iou_thrs=args.iou_thrs, interval=args.interval, bootstrap=args.bootstrap
+    )
     if scores:
         stamp["classifier"] = scores.path
-    job = partial(
-        evaluate_image, args=args, protocol=protocol, normalization=normalization, scores=scores
-    )
+    job = partial(evaluate_image, args=args, protocol=protocol, rule=rule, scores=scores)
     if args.trivial_only and args.dataset_masks:
         raise ValueError("the trivial predictors need boxes; there are none in mask lists")
     records = list(make_records(job, images, args.processes))

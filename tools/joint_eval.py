@@ -26,6 +26,7 @@ from wsol_mm.evaluation.protocols import Protocol, get_protocol
 from wsol_mm.evaluation.records import Record, load_records, make_record, save_records
 from wsol_mm.evaluation.results import Settings, evaluate_records
 from wsol_mm.evaluation.scores import ClassifierScores, load_classifier_scores
+from wsol_mm.functional.box_rule import ORACLE, BoxRule
 from wsol_mm.functional.rates import top_labels
 
 Detections = dict[str, list[tuple[list[float], float]]]
@@ -162,11 +163,17 @@ def join(records: list[Record], scores: ClassifierScores) -> None:
 def settings_of(stamp: dict[str, Any], bootstrap: int) -> Settings:
     """The settings that the records were evaluated with."""
     threshold = stamp["threshold"]
-    source = threshold["source"] or "oracle"
-    if source in ("val", "fixed"):
-        source = {"value": threshold["value"], "source": source}
-    rule = stamp["box_rule"] if stamp["prediction"] == "maps" else "largest"
-    return Settings(source, rule, interval=threshold["interval"], bootstrap=bootstrap)
+    rule = ORACLE
+    if stamp["prediction"] == "maps":
+        word = threshold["source"] not in ("val", "fixed")
+        rule = BoxRule(
+            threshold=threshold["source"] if word else threshold["value"],
+            source=threshold["source"],
+            normalization=stamp["normalization"],
+            percentile=stamp["percentile"],
+            components=stamp["box_rule"],
+        )
+    return Settings(rule=rule, interval=threshold["interval"], bootstrap=bootstrap)
 
 
 def run(args: argparse.Namespace) -> str:

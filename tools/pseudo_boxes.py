@@ -25,7 +25,11 @@ from wsol_mm.apis.pseudo_boxes import (
     unlabelled_dataset,
     write_json,
 )
+from wsol_mm.evaluation.find_metric import box_rule_of
 from wsol_mm.evaluation.results import transfer_threshold
+from wsol_mm.functional.box_rule import BoxRule
+
+WORDS = ("val", "otsu", "mean")
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,31 +67,15 @@ def check_args(args: argparse.Namespace) -> None:
         raise FileNotFoundError(
             f"checkpoint {args.checkpoint} does not exist: tools/train.py {args.config} makes one"
         )
-    if args.threshold not in ("val", "otsu", "mean"):
-        try:
-            args.threshold = float(args.threshold)
-        except ValueError:
-            raise ValueError(
-                f"--threshold {args.threshold}: expected val, otsu, mean or a number in [0, 1)"
-            ) from None
+    BoxRule.parse(args.threshold, words=WORDS, key="--threshold")
 
 
-def choose_rule(args: argparse.Namespace, runner: Runner) -> tuple[dict, dict]:
-    """Box rule for ``map_to_boxes``, and the threshold with its source for the file."""
-    metric = runner.cfg.val_evaluator
-    metric = metric[0] if isinstance(metric, list) else metric
-    rule = {
-        "normalization": metric.get("normalization", "minmax"),
-        "percentile": metric.get("percentile"),
-        "which": args.boxes,
-    }
-    if args.threshold in ("otsu", "mean"):
-        return {**rule, "rule": args.threshold}, {"value": None, "source": args.threshold}
-    if args.threshold == "val":
-        chosen = transfer_threshold(runner.val_loop.run())
-    else:
-        chosen = {"value": args.threshold, "source": "fixed"}
-    return {**rule, "rule": "fixed", "threshold": chosen["value"]}, chosen
+def choose_rule(args: argparse.Namespace, runner: Runner) -> BoxRule:
+    """The rule of the val split's WSOLMetric, at the wanted threshold."""
+    rule = box_rule_of(runner.cfg.val_evaluator, threshold=args.threshold, components=args.boxes)
+    if rule.threshold == "val":
+        return rule.at(**transfer_threshold(runner.val_loop.run()))
+    return rule
 
 
 def run(args: argparse.Namespace) -> None:
@@ -99,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
         cfg, trust_checkpoint=args.trust_checkpoint, allow_missing=args.allow_missing
     )
     runner.load_or_resume()
-    rule, threshold = choose_rule(args, runner)
+    rule = choose_rule(args, runner)
     runner.model.eval()
     dataset = DATASETS.build(unlabelled_dataset(cfg, args.split))
     info = {
@@ -108,9 +96,9 @@ def run(args: argparse.Namespace) -> None:
         "checkpoint": Path(args.checkpoint).name,
         "checkpoint_sha256": file_sha256(args.checkpoint),
         "split": args.split,
-        "threshold": threshold["value"],
-        "threshold_source": threshold["source"],
-        "box_rule": rule,
+        "threshold": rule.threshold,
+        "threshold_source": rule.source,
+        "box_rule": rule.to_dict(),
     }
     parts = args.out.with_name(f"{args.out.name}.parts")
     workers = cfg.test_dataloader.num_workers
@@ -122,7 +110,7 @@ def run(args: argparse.Namespace) -> None:
         empty = sum(not entry["boxes"] for entry in done.values())
         print(
             f"{args.out}: {len(content['annotations'])} boxes for {len(done)} images, {empty} "
-            f"without a box; threshold {threshold['value']} ({threshold['source']})"
+            f"without a box; threshold {rule.threshold} ({rule.source})"
         )
 
 

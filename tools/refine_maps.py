@@ -21,7 +21,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.config import DictAction
@@ -35,9 +34,9 @@ from wsol_mm.apis.refinement import (
     check_maps,
     copy_lists,
     masks_json,
-    read_rule,
     refine_split,
 )
+from wsol_mm.functional.box_rule import BoxRule
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -85,7 +84,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def check_args(args: argparse.Namespace) -> dict[str, Any]:
+def check_args(args: argparse.Namespace) -> BoxRule:
     """Refuse what cannot work; the rule that boxes and masks follow.
 
     Raises:
@@ -97,7 +96,9 @@ def check_args(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"--rank {args.rank} is not below --world-size {args.world_size}")
     if args.processes < 1 or args.batch_size < 1:
         raise ValueError("--processes and --batch-size must be positive")
-    return {**read_rule(args.threshold), "which": args.boxes}
+    return BoxRule.parse(
+        args.threshold, words=("otsu", "mean"), key="--threshold", components=args.boxes
+    )
 
 
 def run(args: argparse.Namespace) -> str:
@@ -115,9 +116,9 @@ def run(args: argparse.Namespace) -> str:
             "maps": str(args.maps),
             "maps_sha256": check_maps(args.maps, ids),
             "refiners": refiners,
-            "threshold": rule.get("threshold"),
-            "threshold_source": rule["rule"],
-            "box_rule": rule,
+            "threshold": rule.threshold,
+            "threshold_source": rule.source,
+            "box_rule": rule.to_dict(),
         }
         job = RefineJob(dataset, args.maps, args.out / "maps", refiners, rule, args.device)
         accelerated = args.device != "cpu"

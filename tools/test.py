@@ -20,7 +20,9 @@ from mmengine.runner import Runner
 
 from wsol_mm.apis.command import add_run_options, build_runner, load_config, one_line_errors
 from wsol_mm.engine import atomic_write
+from wsol_mm.evaluation.find_metric import box_rule_of, metric_entries, wsol_metrics
 from wsol_mm.evaluation.results import transfer_threshold
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.version import __version__
 from wsol_mm.visualization import WSOLVisualizationHook
 
@@ -52,12 +54,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def wsol_metrics(evaluator: Any) -> list[Any]:
-    """The WSOLMetric entries of an evaluator config."""
-    entries = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-    return [entry for entry in entries if str(entry["type"]).split(".")[-1] == "WSOLMetric"]
-
-
 def apply_options(cfg: Config, args: argparse.Namespace) -> None:
     """Write the options of this tool into the config.
 
@@ -76,27 +72,15 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> None:
     if args.threshold is not None:
         if not metrics:
             raise ValueError(f"--threshold: {args.config} has no wsol_mm.WSOLMetric to set it in")
+        threshold = BoxRule.parse(args.threshold, key="--threshold").threshold
         for metric in metrics:
-            metric.threshold = read_threshold(args.threshold)
+            metric["threshold"] = threshold
     for number, metric in enumerate(metrics if args.out else []):
         metric.out = str(args.out.with_name(f"{args.out.stem}_wsol{number or ''}.json"))
     for kind, out in (("DumpScores", args.dump_scores), ("DumpMaps", args.dump_maps)):
         if out:
-            evaluator = cfg.test_evaluator
-            entries = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+            entries = metric_entries(cfg.test_evaluator)
             cfg.test_evaluator = [*entries, {"type": f"wsol_mm.{kind}", "out": out}]
-
-
-def read_threshold(text: str) -> str | float:
-    """The value of ``--threshold``."""
-    if text in ("oracle", "val", "otsu", "mean"):
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(
-            f"--threshold {text}: expected oracle, val, otsu, mean or a number in [0, 1)"
-        ) from None
 
 
 def carry_threshold_over(runner: Runner) -> dict[str, Any] | None:
@@ -134,15 +118,14 @@ def draw_into(runner: Runner, folder: Path) -> None:
             "--show-dir: the config has no wsol_mm.WSOLVisualizationHook; inherit a runtime of "
             "configs/_base_ or add default_hooks.visualization"
         )
-    metric = (wsol_metrics(runner._test_evaluator) or [{}])[0]
-    threshold = metric.get("threshold")
-    threshold = threshold["value"] if isinstance(threshold, dict) else threshold
+    evaluated = None
+    if wsol_metrics(runner._test_evaluator):
+        evaluated = box_rule_of(runner._test_evaluator)
     for hook in hooks:
         hook.enable, hook.interval, hook.out_dir = True, 1, folder
-        hook.normalization = metric.get("normalization") or hook.normalization
-        hook.percentile = metric.get("percentile", hook.percentile)
-        if isinstance(threshold, int | float):
-            hook.threshold = threshold
+        if evaluated and evaluated.normalization:
+            known = evaluated.source != "oracle"
+            hook.rule = evaluated if known else evaluated.at(hook.rule.threshold, "fixed")
 
 
 def write_results(args: argparse.Namespace, cfg: Config, numbers: dict[str, Any]) -> None:

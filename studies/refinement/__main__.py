@@ -42,10 +42,11 @@ from studies.refinement.figures import arm_by_iteration, outline, sgrm_by_iterat
 from studies.refinement.measure import find, measure, table
 from wsol_mm.apis.command import load_config, one_line_errors
 from wsol_mm.apis.pseudo_boxes import file_sha256
-from wsol_mm.apis.refinement import chain_configs, read_rule
+from wsol_mm.apis.refinement import chain_configs
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.engine.file_lock import file_lock
 from wsol_mm.evaluation.map_files import load_map, load_seed, seed_file
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.models.refiners import ARM, SGRM, build_refiners, refine
 from wsol_mm.visualization.drawing import (
     GROUND_TRUTH,
@@ -198,12 +199,11 @@ def steps(
 
 def run(args: argparse.Namespace) -> str:
     """Make everything; returns what to print."""
-    if args.threshold != "val":
-        read_rule(args.threshold)
+    BoxRule.parse(args.threshold, words=("val", "otsu", "mean"), key="--threshold")
     cfg = prepare(args)
     chains = [chain_configs(cfg, chain) for chain in args.chain]
     folders, threshold = make_maps(args, cfg)
-    rule = {**read_rule(threshold), "which": "largest"}
+    rule = BoxRule.parse(threshold, words=("otsu", "mean"))
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
     total = len(dataset)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from torch.utils.data import Dataset
 
 from wsol_mm.evaluation.map_files import load_map
 from wsol_mm.functional.bootstrap import bootstrap_intervals
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.boxes import box_iou
 from wsol_mm.functional.geometry import to_original_frame
-from wsol_mm.functional.masks import map_to_masks, to_original_mask
+from wsol_mm.functional.masks import to_original_mask
 from wsol_mm.models.refiners import refine
 
 IOUS = (0.5, 0.7, 0.8, 0.9)
@@ -35,27 +36,27 @@ class Found:
     mask: NDArray[np.bool_]
 
 
-def find(score_map: NDArray[np.floating], item: Mapping[str, Any], rule: dict[str, Any]) -> Found:
+def find(score_map: NDArray[np.floating], item: Mapping[str, Any], rule: BoxRule) -> Found:
     """Box and mask of a saved map, raw or refined, by the rule of ``tools/refine_maps.py``.
 
     Args:
         score_map: (h, w).
         item: The data set's item of the image.
-        rule: Arguments of :func:`wsol_mm.functional.masks.map_to_masks` but the map.
+        rule: From a map to boxes; the mask takes all components.
     """
     sample = item["data_samples"]
     size = tuple(int(side) for side in sample.ori_shape)
     matrix = np.asarray(sample.homography_matrix)
     upsampled, _ = refine([], torch.from_numpy(score_map)[None], item["inputs"][None])
     values = upsampled[0].numpy()
-    _, boxes = map_to_masks(values, **rule)
-    every, _ = map_to_masks(values, **{**rule, "which": "all"})
+    boxes = rule.apply(values)
+    every, _ = replace(rule, components="all").masks(values)
     boxes = to_original_frame(boxes, matrix, size)
     return Found(boxes, to_original_mask(every.any(axis=0), matrix, size))
 
 
 def measure(
-    folders: Mapping[str, Path], dataset: Dataset, rule: dict[str, Any]
+    folders: Mapping[str, Path], dataset: Dataset, rule: BoxRule
 ) -> dict[str, NDArray[np.float64]]:
     """IoUs of every image under every folder of maps.
 

@@ -9,8 +9,9 @@ from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
 
 from wsol_mm.apis.pseudo_boxes import coco_json, finished, make_boxes, sample_boxes, write_json
+from wsol_mm.functional.box_rule import BoxRule
 
-RULE = dict(normalization="minmax", rule="fixed", threshold=0.5, which="largest")
+RULE = BoxRule(threshold=0.5)
 
 
 def with_map(**kwargs):

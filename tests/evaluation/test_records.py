@@ -7,11 +7,13 @@ import torch
 from wsol_mm.evaluation.protocols import get_protocol
 from wsol_mm.evaluation.records import load_records, make_record, map_scope, save_records
 from wsol_mm.evaluation.view import View
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.boxes import box_iou
 from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
 from wsol_mm.functional.component_tree import best_iou_curves
 
 REFERENCE, ORIGINAL = get_protocol("wsolevaluation"), get_protocol("original")
+READY = BoxRule(threshold="oracle", normalization=None)
 
 
 def squash_sample(width=500, height=335, side=224, boxes=((60, 27, 385, 331),), **fields):
@@ -169,9 +171,7 @@ def test_masks_follow_the_crop():
     protocol = get_protocol({"name": "original", "frame": 40})
     assert (View(sample, protocol).mask(mask) == mask[5:45, 25:65]).all()
     sample["pred_maps"] = mask[None, 5:45, 25:65].astype(np.float64)
-    record = make_record(
-        {**sample, "map_labels": [-1], "gt_mask": mask}, protocol, normalization=None
-    )
+    record = make_record({**sample, "map_labels": [-1], "gt_mask": mask}, protocol, rule=READY)
     assert record["hist_fg"][-1] == 300
     assert record["hist_bg"][0] == 1300
     with pytest.raises(ValueError, match="mask is 50 x 100"):
@@ -198,13 +198,13 @@ def test_errors_name_the_image(change, message):
 def test_ready_maps_are_checked():
     sample = squash_sample(map_labels=[-1], pred_maps=np.zeros((1, 14, 14)))
     with pytest.raises(ValueError, match="must be 224 x 224"):
-        make_record(sample, REFERENCE, normalization=None)
+        make_record(sample, REFERENCE, rule=READY)
     sample["pred_maps"] = np.zeros((1, 224, 224), dtype=np.float32)
     with pytest.raises(TypeError, match="must be float64"):
-        make_record(sample, REFERENCE, normalization=None)
+        make_record(sample, REFERENCE, rule=READY)
     sample["pred_maps"] = np.full((1, 224, 224), 1.5)
     with pytest.raises(ValueError, match="0, 1"):
-        make_record(sample, REFERENCE, normalization=None)
+        make_record(sample, REFERENCE, rule=READY)
 
 
 def test_a_map_with_nan_counts_as_empty_and_is_counted():

@@ -14,6 +14,7 @@ from wsol_mm.evaluation.protocols import get_protocol
 from wsol_mm.evaluation.records import load_records, make_record
 from wsol_mm.evaluation.results import Settings, evaluate_records, transfer_threshold
 from wsol_mm.evaluation.wsol_metric import WSOLMetric
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.localization import compute_localization
 
 CLASSES = 7
@@ -103,8 +104,8 @@ def test_a_threshold_is_carried_over_and_stamped(caplog, tmp_path):
     assert len(written["curves"]["max_box_acc"]) == 1000
     records, info = load_records(tmp_path / "deep" / "test_records.npz")
     assert info == written["stamp"]
-    settings = {"threshold": threshold["value"], "bootstrap": 0}
-    again = compute_localization(records, **settings)["metrics"]
+    rule = BoxRule.parse(threshold)
+    again = compute_localization(records, rule=rule, bootstrap=0)["metrics"]
     assert again["top1_loc"] == test["wsol/top1_loc"]
     assert sorted(path.name for path in out.parent.iterdir()) == ["test.json", "test_records.npz"]
 
@@ -158,12 +159,13 @@ def test_detectors_get_their_classes_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"threshold": "best"}, "expected 'oracle', 'otsu', 'mean'"),
+        ({"threshold": "best"}, "expected oracle, otsu, mean or a number"),
         ({"threshold": 1.0}, r"\[0, 1\)"),
         ({"threshold": {"value": 0.1, "source": "test"}}, "source='val' or 'fixed'"),
         ({"threshold": {"value": 0.1}}, "source='val' or 'fixed'"),
         ({"threshold": "val"}, "tools/test.py finds by running that split first"),
-        ({"box_rule": "biggest"}, "box_rule='biggest'"),
+        ({"box_rule": "biggest"}, "components='biggest'"),
+        ({"box_rule": "two_thresholds"}, "records take oracle"),
         ({"normalization": "min-max"}, "unknown normalization"),
         ({"normalization": "pas"}, "needs a percentile"),
         ({"percentile": 90.0}, "takes no percentile"),

@@ -7,14 +7,12 @@ from scipy import ndimage
 
 from wsol_mm.functional.boxes import (
     box_iou,
-    map_to_boxes,
     mean_level,
     otsu_level,
     threshold_level,
     two_threshold_box,
 )
-from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
-from wsol_mm.testing.sweep import best_iou, contour_boxes
+from wsol_mm.testing.sweep import best_iou
 
 
 def test_reference_vectors_of_the_iou():
@@ -68,63 +66,12 @@ def test_otsu_splits_two_modes_and_takes_a_constant_map():
     assert otsu_level(np.full((2, 2), 9, np.uint8)) == 0
 
 
-def test_mean_rule_cuts_first_and_then_takes_the_mean():
-    score_map = np.array([[0.0, 0.2, 0.4, 1.0]])
-    assert mean_level(score_map) == int(255 * 0.4)
-    # 0.2 falls to the cut: (0.4 + 1) / 4.
-    assert mean_level(score_map, 0.3) == int(255 * 0.35)
-    # The mean of what is left, (1) / 4, is lower than the cut: the cut decides.
-    assert mean_level(score_map, 0.5) == int(255 * 0.5)
-
-
-@pytest.mark.parametrize("which", ["largest", "all"])
-@pytest.mark.parametrize("rule", ["fixed", "mean", "otsu"])
-def test_boxes_of_a_map_equal_its_contours(rule, which):
-    raw = np.zeros((8, 10), np.float32)
-    raw[[1, 1, 6, 5], [2, 7, 1, 7]] = 0.7, 0.8, 0.9, 1
-    threshold = {"fixed": 0.35, "mean": 0.2, "otsu": 0.0}[rule]
-    got = map_to_boxes(raw, size=(50, 40), rule=rule, threshold=threshold, which=which)
-    values = normalize_map(upsample_map(raw, (50, 40)))
-    grey = to_grey(values)
-    level = {
-        "fixed": lambda: int(0.35 * 255),
-        "mean": lambda: mean_level(values, 0.2),
-        "otsu": lambda: otsu_level(grey),
-    }[rule]()
-    mask = (grey > level).astype(np.uint8)
-    expected = contour_boxes(mask, largest=which == "largest", plus_one=False)
-    if which == "largest":
-        assert got.tolist() == expected.tolist()
-    else:
-        assert len(got) == 4
-        assert {tuple(box) for box in got} <= {tuple(box) for box in expected}
-    assert got.dtype == np.float64
-    assert got[:, 2].max() <= 50
-    assert got[:, 3].max() <= 40
-
-
-def test_maps_without_contrast_have_no_box():
-    for value in (0.0, 3.0, np.nan):
-        assert map_to_boxes(np.full((4, 4), value), size=(8, 8)).shape == (0, 4)
-
-
-@pytest.mark.parametrize(
-    ("kwargs", "match"),
-    [
-        ({"rule": "best"}, "rule='best': expected 'fixed', 'otsu', 'mean' or 'two_thresholds'"),
-        ({"which": "both"}, "which='both': expected 'largest' or 'all'"),
-        ({"rule": "otsu", "threshold": 0.1}, "rule='otsu' takes none"),
-        ({"threshold": 1.5}, "threshold=1.5"),
-        ({"normalization": "softmax"}, "normalization"),
-    ],
-)
-def test_bad_choices_are_named(kwargs, match):
-    with pytest.raises(ValueError, match=match):
-        map_to_boxes(np.eye(4), size=(8, 8), **kwargs)
+def test_mean_level_is_the_mean():
+    assert mean_level(np.array([[0.0, 0.2, 0.4, 1.0]])) == int(255 * 0.4)
 
 
 def test_two_thresholds_by_hand():
-    # mean of the map: 28 / 16; theta 0.3 cuts at 2.7: kept mean 18 / 16
+    # mean of the map: 28 / 16; threshold 0.3 cuts at 2.7: kept mean 18 / 16
     score_map = np.array(
         [[9.0, 9, 0, 0], [0, 0, 0, 2], [0, 0, 0, 2], [0, 2, 2, 2]], dtype=np.float32
     )
@@ -158,8 +105,6 @@ def test_threshold_zero_is_the_mean_of_the_upsampled_map(seed):
     rows, columns = slices[int(np.argmax(areas))]
     expected = [columns.start, rows.start, columns.stop, rows.stop]
     assert two_threshold_box(score_map, size=(20, 30)).tolist() == [expected]
-    found = map_to_boxes(score_map, size=(20, 30), rule="two_thresholds")
-    assert found.tolist() == [expected]
 
 
 @pytest.mark.parametrize("value", [0.0, -2.5, np.nan])
@@ -167,12 +112,9 @@ def test_a_map_without_contrast_has_no_box(value):
     assert two_threshold_box(np.full((3, 3), value), size=(9, 9)).shape == (0, 4)
 
 
-def test_two_thresholds_take_no_other_options():
+def test_two_thresholds_refuse_what_has_no_meaning():
     score_map = np.eye(3)
     with pytest.raises(ValueError, match=r"threshold=1\.0"):
         two_threshold_box(score_map, size=(3, 3), threshold=1.0)
     with pytest.raises(ValueError, match="one map of shape"):
         two_threshold_box(score_map[0], size=(3, 3))
-    for kwargs in ({"which": "all"}, {"normalization": "max"}):
-        with pytest.raises(ValueError, match="needs normalization='minmax' and which='largest'"):
-            map_to_boxes(score_map, size=(3, 3), rule="two_thresholds", **kwargs)

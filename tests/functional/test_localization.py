@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.localization import compute_localization
 from wsol_mm.functional.pxap import threshold_grid
 from wsol_mm.functional.rates import (
@@ -91,7 +92,7 @@ def test_map_numbers_by_hand(maps):
 
 
 @pytest.mark.parametrize(
-    ("threshold", "rule", "expected"),
+    ("threshold", "components", "expected"),
     [
         (0.0, "largest", 50.0),  # a
         (0.25, "largest", 100.0),
@@ -101,19 +102,23 @@ def test_map_numbers_by_hand(maps):
         (0.5, "all", 50.0),
     ],
 )
-def test_thresholds_of_gt_known(maps, threshold, rule, expected):
-    got = compute_localization(maps, interval=0.25, threshold=threshold, box_rule=rule, bootstrap=0)
+def test_thresholds_of_gt_known(maps, threshold, components, expected):
+    rule = BoxRule(threshold=threshold, components=components)
+    got = compute_localization(maps, interval=0.25, rule=rule, bootstrap=0)
     assert got["metrics"]["gt_known"] == expected
     assert got["metrics"]["max_box_acc"] == 100.0
     assert got["thresholds"].get("threshold") == (None if isinstance(threshold, str) else threshold)
 
 
+ZERO = BoxRule(threshold=0.0)
+
+
 def test_any_delta_and_match(maps):
     metrics = compute_localization(
-        maps, iou_thrs=(0.5, 0.6, 0.85), threshold=0.0, bootstrap=0, match="gt"
+        maps, iou_thrs=(0.5, 0.6, 0.85), rule=ZERO, bootstrap=0, match="gt"
     )["metrics"]
     assert metrics["gt_known_iou60"] == 0.0
-    metrics = compute_localization(maps, iou_thrs=(0.6,), threshold=0.0, bootstrap=0)["metrics"]
+    metrics = compute_localization(maps, iou_thrs=(0.6,), rule=ZERO, bootstrap=0)["metrics"]
     assert metrics["gt_known_iou60"] == 50.0
     assert "gt_known_iou30" not in metrics
 

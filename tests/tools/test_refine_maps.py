@@ -24,6 +24,7 @@ from wsol_mm.apis.refinement import chain_configs, check_maps
 from wsol_mm.evaluation.dump_maps import DumpMaps
 from wsol_mm.evaluation.map_files import load_seed
 from wsol_mm.functional.arm import ARMSettings, refine_maps
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,7 +168,7 @@ def test_named_refiners_have_the_configs_settings(tool, split):
     written = json.loads((out / "objects.json").read_text())
     arm = {"type": "wsol_mm.ARM", "neighbours": 8, "iterations": 3}
     assert written["info"]["refiners"] == [arm]
-    assert written["info"]["box_rule"] == {"rule": "fixed", "threshold": 0.3, "which": "all"}
+    assert written["info"]["box_rule"] == BoxRule(threshold=0.3, components="all").to_dict()
     name = written["images"][0]["file_name"]
     image = cv2.imread(str(split / "toy" / "images" / name))[..., ::-1]
     raw = np.load(split / "maps" / f"{name}.npy")

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from wsol_mm import __version__
 from wsol_mm.engine.atomic import atomic_write
-from wsol_mm.functional.boxes import map_to_boxes
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.structures import OBJECT_CLASS
 
@@ -47,13 +47,12 @@ def unlabelled_dataset(cfg: Config, split: str) -> dict[str, Any]:
     return {**dataset, "pipeline": pipeline, "supervision": "image", "test_mode": False}
 
 
-def sample_boxes(sample: Any, box_rule: dict[str, Any]) -> np.ndarray:
+def sample_boxes(sample: Any, box_rule: BoxRule) -> np.ndarray:
     """Boxes of one predicted data sample in its original frame.
 
     Args:
         sample: Output of a localizer (``pred_maps``) or a detector (``pred_instances``).
-        box_rule: Arguments of :func:`wsol_mm.functional.boxes.map_to_boxes` but ``size``; a
-            detector gives its highest-scored box.
+        box_rule: From a map to boxes; a detector gives its highest-scored box.
 
     Returns:
         (m, 4) float64 xyxy, exclusive end, clipped to the image, boxes without area dropped.
@@ -61,7 +60,7 @@ def sample_boxes(sample: Any, box_rule: dict[str, Any]) -> np.ndarray:
     if "pred_maps" in sample:
         height, width = sample.img_shape
         score_map = sample.pred_maps[0].double().cpu().numpy()
-        boxes = map_to_boxes(score_map, size=(width, height), **box_rule)
+        boxes = box_rule.apply(score_map, (width, height))
         boxes = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape)
     else:
         instances = sample.pred_instances
@@ -100,7 +99,7 @@ def make_boxes(
     dataset: Dataset,
     parts: Path,
     stamp: dict[str, Any],
-    box_rule: dict[str, Any],
+    box_rule: BoxRule,
     batch_size: int,
     num_workers: int,
 ) -> dict[str, dict[str, Any]]:
@@ -111,7 +110,7 @@ def make_boxes(
         dataset: Items with the test pipeline.
         parts: Folder of the part files.
         stamp: Identifies the settings; written as the first line of each part.
-        box_rule: See :func:`sample_boxes`.
+        box_rule: From a map to boxes.
         batch_size: Images per step.
         num_workers: Loader processes.
 
@@ -150,7 +149,7 @@ def make_boxes(
 
 @torch.no_grad()
 def localize(
-    model: torch.nn.Module, loader: DataLoader, box_rule: dict[str, Any]
+    model: torch.nn.Module, loader: DataLoader, box_rule: BoxRule
 ) -> Iterator[dict[str, Any]]:
     """Yield one line per image: its name, size and boxes."""
     for batch in loader:

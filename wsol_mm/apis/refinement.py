@@ -28,8 +28,9 @@ from tqdm import tqdm
 from wsol_mm.apis.pseudo_boxes import coco_json, finished
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.evaluation.map_files import load_map, load_seed, seed_file
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
-from wsol_mm.functional.masks import map_to_masks, to_original_mask
+from wsol_mm.functional.masks import to_original_mask
 from wsol_mm.models.refiners import build_refiners, refine
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -60,27 +61,6 @@ def chain_configs(cfg: Config, names: Sequence[str] | None) -> list[dict[str, An
             raise ValueError(f"--refiners {name}: model.refiners has {len(found)} of them")
         chosen.append(found[0] if found else {"type": kind})
     return chosen
-
-
-def read_rule(threshold: str) -> dict[str, Any]:
-    """Rule and threshold of :func:`wsol_mm.functional.masks.map_to_masks` from an option's word.
-
-    Raises:
-        ValueError: Neither a rule nor a number in [0, 1).
-
-    Examples:
-        >>> read_rule("otsu"), read_rule("0.25")
-        ({'rule': 'otsu'}, {'rule': 'fixed', 'threshold': 0.25})
-    """
-    if threshold in ("otsu", "mean"):
-        return {"rule": threshold}
-    try:
-        value = float(threshold)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise ValueError(f"--threshold {threshold}: expected otsu, mean or a number in [0, 1)")
-    return {"rule": "fixed", "threshold": value}
 
 
 def check_maps(folder: Path, ids: Sequence[str]) -> str:
@@ -116,7 +96,7 @@ class RefineJob:
         maps: Folder of the raw maps, ``<img_id>.npy``, with seeds where the localizer has such.
         out: Folder for the refined ones.
         refiners: Configs of the chain.
-        box_rule: Arguments of :func:`wsol_mm.functional.masks.map_to_masks` but the map.
+        box_rule: From a map to boxes and masks.
         device: Where refiners run.
     """
 
@@ -126,7 +106,7 @@ class RefineJob:
         maps: Path,
         out: Path,
         refiners: Sequence[dict[str, Any]],
-        box_rule: dict[str, Any],
+        box_rule: BoxRule,
         device: str = "cpu",
     ) -> None:
         self.dataset, self.maps, self.out = dataset, maps, out
@@ -161,7 +141,10 @@ class RefineJob:
         """Boxes and masks of a map that lies over the network's input, in the original image."""
         size = tuple(int(side) for side in sample.ori_shape)
         matrix = np.asarray(sample.homography_matrix)
-        masks, boxes = map_to_masks(score_map, **self.box_rule)
+        masks, boxes = self.box_rule.masks(score_map)
+        if not len(boxes):  # nothing stands out: the object is the whole image
+            height, width = score_map.shape
+            masks, boxes = np.ones((1, height, width), bool), np.array([[0.0, 0, width, height]])
         boxes = to_original_frame(boxes, matrix, size)
         kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
         segmentations = []

@@ -39,8 +39,8 @@ from numpy.typing import NDArray
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.evaluation.protocols import Protocol
 from wsol_mm.evaluation.view import View, as_array
+from wsol_mm.functional.box_rule import ORACLE, BoxRule
 from wsol_mm.functional.boxes import box_iou, mean_level, otsu_level, two_threshold_box
-from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
 from wsol_mm.functional.component_tree import best_iou_curves
 from wsol_mm.functional.pxap import pxap_update
 from wsol_mm.functional.rates import top_labels, trivial_update
@@ -55,8 +55,7 @@ def make_record(
     sample: Mapping[str, Any],
     protocol: Protocol,
     *,
-    normalization: str | None = "minmax",
-    percentile: float | None = None,
+    rule: BoxRule = ORACLE,
     interval: float = 0.001,
     scores: NDArray[Any] | None = None,
 ) -> Record:
@@ -71,9 +70,7 @@ def make_record(
     Args:
         sample: Fields of the data contract (``wsol_mm.structures``), arrays or tensors.
         protocol: How boxes are compared.
-        normalization: Method of :func:`wsol_mm.functional.cam.normalize_map`; None for maps that
-            already have the frame's size and float64 values in [0, 1].
-        percentile: Percentile of the methods that need one.
+        rule: How maps are normalised. Its threshold does not enter: a record holds all of them.
         interval: Step of the threshold grid, for the PxAP histograms.
         scores: (K,) class scores of a separate classifier; they replace ``pred_score``.
 
@@ -85,7 +82,7 @@ def make_record(
     """
     img_id = str(sample["img_id"])
     try:
-        return _make_record(sample, protocol, normalization, percentile, interval, scores)
+        return _make_record(sample, protocol, rule, interval, scores)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{img_id}: {error}") from error
 
@@ -93,8 +90,7 @@ def make_record(
 def _make_record(
     sample: Mapping[str, Any],
     protocol: Protocol,
-    normalization: str | None,
-    percentile: float | None,
+    rule: BoxRule,
     interval: float,
     scores: NDArray[Any] | None,
 ) -> Record:
@@ -142,8 +138,8 @@ def _make_record(
         record |= {"box_iou": iou, "box_score": np.ones(len(boxes))}
     elif "pred_maps" in sample:
         raw = class_map(sample["pred_maps"], sample["map_labels"], label)
-        score_map, record["nan_map"] = frame_map(raw, protocol.frame, normalization, percentile)
-        grey = to_grey(score_map)
+        frame = rule.frame(raw, (protocol.frame, protocol.frame))
+        score_map, grey, record["nan_map"] = frame.values, frame.grey, not frame.finite
         record["grey_max"] = int(grey.max())
         record["level_otsu"] = int(otsu_level(grey))
         record["level_mean"] = int(mean_level(score_map))
@@ -231,21 +227,6 @@ def check_ranking(sample: Mapping[str, Any], protocol: Protocol) -> None:
             f"{protocol.ranking}: 'second_view' needs a wsol_mm.TwoPassClassifier and a test "
             "pipeline with wsol_mm.RankingView; a protocol takes ranking='second_view' as a key"
         )
-
-
-def frame_map(
-    raw: NDArray[Any], frame: int, normalization: str | None, percentile: float | None
-) -> tuple[NDArray[np.float64], bool]:
-    """The map at the frame's size with values in [0, 1], and whether it held a NaN."""
-    if normalization is not None:
-        upsampled = upsample_map(raw.astype(np.float64), (frame, frame))
-        nan_map = bool(np.isnan(upsampled).any())
-        return normalize_map(upsampled, normalization, percentile=percentile), nan_map  # type: ignore[arg-type]
-    if raw.dtype != np.float64:
-        raise TypeError(f"a ready map must be float64, got {raw.dtype}")
-    if raw.shape != (frame, frame):
-        raise ValueError(f"a ready map must be {frame} x {frame}, got {raw.shape}")
-    return raw, False
 
 
 def save_records(

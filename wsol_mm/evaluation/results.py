@@ -10,30 +10,46 @@ from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.evaluation.coco_ap import coco_ap
 from wsol_mm.evaluation.protocols import Protocol
 from wsol_mm.evaluation.records import Record
+from wsol_mm.functional.box_rule import ORACLE, BoxRule
 from wsol_mm.functional.localization import Localization, compute_localization
 from wsol_mm.functional.rates import V2_IOUS
 from wsol_mm.version import __version__
 
-THRESHOLD_SOURCES = ("oracle", "val", "fixed", "otsu", "mean")
+
+def read_rule(threshold: Any, **fields: Any) -> BoxRule:
+    """The rule of a metric, whose threshold may be chosen on the evaluated split.
+
+    Args:
+        threshold: ``oracle`` (best on the evaluated split), a number in [0, 1) (``fixed``),
+            ``otsu`` or ``mean`` (per image, no ground truth), or ``dict(value=..., source='val')``
+            as :func:`transfer_threshold` returns it.
+        fields: Other attributes of the rule.
+
+    Raises:
+        ValueError: The threshold is none of these; so is ``val``, which needs a run of its own.
+    """
+    if threshold == "val":
+        raise ValueError(
+            "threshold='val' stands for the best one of the val split, which tools/test.py finds "
+            "by running that split first; without that tool give dict(value=..., source='val')"
+        )
+    return BoxRule.parse(threshold, words=("oracle", "otsu", "mean"), **fields)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Knobs of the numbers that are not part of a protocol.
 
     Attributes:
-        threshold: ``oracle`` (best on the evaluated split), a number in [0, 1) (``fixed``),
-            ``otsu`` or ``mean`` (per image, no ground truth), or ``dict(value=..., source='val')``
-            as :func:`transfer_threshold` returns it.
-        box_rule: Boxes that GT-known and Top-k Loc of maps look at: ``largest`` or ``all``.
+        rule: How maps become boxes; GT-known and Top-k Loc of maps look at these. ``max_box_acc``
+            numbers take the best threshold, and their own components, by definition.
         iou_thrs: IoUs of ``gt_known_iouXX`` and ``best_threshold_iouXX``.
         interval: Step of the threshold grid.
         bootstrap: Resamples of the 95 % intervals, 0 for none.
         seed: Seed of the resamples.
     """
 
-    threshold: Any = "oracle"
-    box_rule: str = "largest"
+    rule: BoxRule = ORACLE
     iou_thrs: Sequence[float] = V2_IOUS
     interval: float = 0.001
     bootstrap: int = 1000
@@ -41,9 +57,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse settings without meaning."""
-        split_threshold(self.threshold)
-        if self.box_rule not in ("largest", "all"):
-            raise ValueError(f"box_rule={self.box_rule!r}: expected 'largest' or 'all'")
+        if self.rule.threshold == "val" or self.rule.components == "two_thresholds":
+            raise ValueError(
+                f"threshold={self.rule.threshold!r}, components={self.rule.components!r}: records "
+                "take oracle, otsu, mean or a number, and largest or all"
+            )
         if not self.iou_thrs or any(not 0 < thr < 1 for thr in self.iou_thrs):
             raise ValueError(f"iou_thrs={self.iou_thrs}: expected values in (0, 1)")
         if not 0 < self.interval < 1:
@@ -52,35 +70,17 @@ class Settings:
             raise ValueError(f"bootstrap={self.bootstrap}: expected 0 or more resamples")
 
 
-def split_threshold(threshold: Any) -> tuple[Any, str]:
-    """Threshold (number or rule) and its source.
+def map_stamp(rule: BoxRule) -> dict[str, Any]:
+    """What a rule says of the way from raw maps to the frame, for the stamp.
 
-    Raises:
-        ValueError: Unknown rule, key or source, or a value outside [0, 1).
-
-    >>> split_threshold(0.2), split_threshold(dict(value=0.3, source="val"))
-    ((0.2, 'fixed'), (0.3, 'val'))
+    >>> map_stamp(BoxRule(threshold=0.2))["interpolation"]
+    'bicubic, float64'
     """
-    if threshold in ("oracle", "otsu", "mean"):
-        return threshold, threshold
-    if threshold == "val":
-        raise ValueError(
-            "threshold='val' stands for the best one of the val split, which tools/test.py finds "
-            "by running that split first; without that tool give dict(value=..., source='val')"
-        )
-    value, source = threshold, "fixed"
-    if isinstance(threshold, Mapping):
-        if set(threshold) != {"value", "source"} or threshold["source"] not in ("val", "fixed"):
-            raise ValueError(
-                f"threshold={dict(threshold)}: expected dict(value=..., source='val' or 'fixed')"
-            )
-        value, source = threshold["value"], threshold["source"]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise ValueError(
-            f"threshold={threshold!r}: expected 'oracle', 'otsu', 'mean', a number in [0, 1) or "
-            "dict(value=..., source='val')"
-        )
-    return float(value), source
+    return {
+        "normalization": rule.normalization,
+        "percentile": rule.percentile,
+        "interpolation": "bicubic, float64" if rule.normalization else "none",
+    }
 
 
 def transfer_threshold(val_metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def evaluate_records(
     Args:
         records: One record per image.
         protocol: The protocol they were made under.
-        settings: Threshold, box rule, intervals.
+        settings: Box rule, intervals.
         stamp: What else moved the numbers: normalisation, classifier, source of the maps.
         class_names: Names for the per-class rows.
 
@@ -220,15 +220,13 @@ def evaluate_records(
     Raises:
         ValueError: See :func:`wsol_mm.functional.localization.compute_localization`.
     """
-    threshold, source = split_threshold(settings.threshold)
     numbers = compute_localization(
         records,
         iou_thrs=settings.iou_thrs,
         match=protocol.match,
         average=protocol.average,
         interval=settings.interval,
-        threshold=threshold,
-        box_rule=settings.box_rule,  # type: ignore[arg-type]
+        rule=settings.rule,
         bootstrap=settings.bootstrap,
         seed=settings.seed,
     )
@@ -241,11 +239,11 @@ def evaluate_records(
         "prediction": "maps" if maps else "boxes" if boxes else None,
         "pipeline": {(True,): "squash", (False,): "crop"}.get(tuple(views), "squash and crop"),
         "threshold": {
-            "source": source if maps else None,
+            "source": settings.rule.source if maps else None,
             "value": numbers["thresholds"].get("threshold"),
             "interval": settings.interval,
         },
-        "box_rule": settings.box_rule if maps else "best score" if boxes else None,
+        "box_rule": settings.rule.components if maps else "best score" if boxes else None,
         "class_agnostic": class_agnostic(records),
         "images": len(records),
         "nan_maps": sum(record.get("nan_map", False) for record in records),

@@ -4,15 +4,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from wsol_mm.evaluation.protocols import get_protocol
 from wsol_mm.evaluation.records import Record, make_record, save_records
-from wsol_mm.evaluation.results import Settings, evaluate_records, transfer_threshold
+from wsol_mm.evaluation.results import (
+    Settings,
+    evaluate_records,
+    map_stamp,
+    read_rule,
+    transfer_threshold,
+)
 from wsol_mm.evaluation.scores import load_classifier_scores
-from wsol_mm.functional.cam import normalize_map
 from wsol_mm.functional.rates import V2_IOUS
 from wsol_mm.registry import METRICS
 
@@ -38,7 +42,7 @@ class WSOLMetric(BaseMetric):
         iou_thrs: IoUs of ``gt_known_iouXX`` and ``best_threshold_iouXX``.
         interval: Step of the threshold grid.
         threshold: Threshold of GT-known and Top-k Loc of maps, see
-            :class:`wsol_mm.evaluation.results.Settings`. ``max_box_acc`` numbers take the best
+            :class:`wsol_mm.functional.box_rule.BoxRule`. ``max_box_acc`` numbers take the best
             one by definition.
         box_rule: ``largest`` or ``all``, boxes of a map that GT-known looks at.
         classifier_scores: File with the scores of a separate classifier (npz, json or pkl); they
@@ -74,9 +78,12 @@ class WSOLMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         self.protocol = get_protocol(protocol)
-        self.normalization, self.percentile = normalization, percentile
-        check_normalization(normalization, percentile)
-        self.settings = Settings(threshold, box_rule, iou_thrs, interval, bootstrap, seed)
+        rule = read_rule(
+            threshold, components=box_rule, normalization=normalization, percentile=percentile
+        )
+        self.settings = Settings(
+            rule=rule, iou_thrs=iou_thrs, interval=interval, bootstrap=bootstrap, seed=seed
+        )
         self.scores = load_classifier_scores(classifier_scores) if classifier_scores else None
         self.out = Path(out) if out else None
         if self.out and self.out.suffix != ".json":
@@ -93,8 +100,7 @@ class WSOLMetric(BaseMetric):
             record = make_record(
                 sample,
                 self.protocol,
-                normalization=self.normalization,
-                percentile=self.percentile,
+                rule=self.settings.rule,
                 interval=self.settings.interval,
                 scores=self.scores[sample["img_id"]] if self.scores else None,
             )
@@ -114,11 +120,7 @@ class WSOLMetric(BaseMetric):
         if self.scores:
             stamp["classifier"] = self.scores.path
         if "grey_max" in fields:
-            stamp |= {
-                "normalization": self.normalization,
-                "percentile": self.percentile,
-                "interpolation": "bicubic, float64" if self.normalization else "none",
-            }
+            stamp |= map_stamp(self.settings.rule)
         names = (self.dataset_meta or {}).get("classes", ())
         labels = {record["gt_label"] for record in results}
         computed = evaluate_records(
@@ -135,15 +137,3 @@ class WSOLMetric(BaseMetric):
             computed.save(self.out)
         print_log("\n" + computed.table(), logger="current")
         return computed.flat()
-
-
-def check_normalization(normalization: str | None, percentile: float | None) -> None:
-    """Refuse an unknown method, or a percentile that is missing or without effect.
-
-    Raises:
-        ValueError: As said.
-    """
-    if normalization is not None:
-        normalize_map(np.eye(2), normalization, percentile=percentile)
-    elif percentile is not None:
-        raise ValueError("normalization=None takes no percentile")

@@ -1,16 +1,9 @@
-"""From a score map to boxes, and how much boxes overlap."""
-
-from typing import Literal
+"""How much boxes overlap, and the thresholds that turn a map into them."""
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skimage.filters import threshold_otsu
-
-from wsol_mm.functional.cam import Normalization, normalize_map, to_grey, upsample_map
-from wsol_mm.functional.component_tree import component_boxes
-
-Rule = Literal["fixed", "otsu", "mean", "two_thresholds"]
 
 
 def box_iou(a: ArrayLike, b: ArrayLike, *, plus_one: bool = False) -> NDArray[np.float64]:
@@ -85,30 +78,20 @@ def otsu_level(grey: NDArray[np.uint8]) -> int:
     return int(threshold_otsu(grey))
 
 
-def mean_level(score_map: NDArray[np.float64], threshold: float = 0.0) -> int:
-    """NL-CCAM's mean rule: cut low values to 0, then ask for more than the mean of what is left.
-
-    With threshold 0 this is the mean of the map. The rule is stated on real values; its cut is
-    rounded down to a grey level here, as every map of this library is.
+def mean_level(score_map: NDArray[np.float64]) -> int:
+    """The mean of a map as a threshold, rounded down to a grey level.
 
     Args:
         score_map: (H, W) float64 in [0, 1].
-        threshold: Values up to this share of the maximum are set to 0 first; in [0, 1).
 
     Returns:
         Level for the mask ``to_grey(score_map) > level``.
-
-    Source: Yang et al., WACV 2020 (NL-CCAM), as its released code does it.
 
     Example:
         >>> mean_level(np.array([[0.0, 0.2, 1.0, 0.0]])), mean_level(np.array([[0.0, 1.0]]))
         (76, 127)
     """
-    if not 0 <= threshold < 1:
-        raise ValueError(f"threshold={threshold}: expected a value in [0, 1)")
-    cut = threshold * float(score_map.max())
-    kept = np.where(score_map > cut, score_map, 0.0)
-    return int(255 * max(cut, float(kept.mean())))
+    return int(255 * float(score_map.mean()))
 
 
 def two_threshold_box(
@@ -125,7 +108,7 @@ def two_threshold_box(
     Args:
         score_map: (h, w) raw map, any floating dtype.
         size: (width, height) of the frame in pixels.
-        threshold: The papers' theta, in [0, 1).
+        threshold: The papers' theta: a share of the maximum, in [0, 1).
 
     Returns:
         (1, 4) float64 x0, y0, x1, y1, exclusive end; (0, 4) for a constant map or one with a NaN.
@@ -154,97 +137,6 @@ def two_threshold_box(
         return np.zeros((0, 4))
     x, y, width, height = components[(components[:, 2] * components[:, 3]).argmax()]
     return np.array([[x, y, x + width, y + height]])
-
-
-def rule_level(
-    score_map: NDArray[np.float64], grey: NDArray[np.uint8], rule: str, threshold: float = 0.0
-) -> int:
-    """Grey level of the mask ``grey > level`` by a rule.
-
-    Args:
-        score_map: (H, W) float64 in [0, 1].
-        grey: (H, W) uint8, its grey levels.
-        rule: ``fixed``, ``otsu`` or ``mean``.
-        threshold: Of ``fixed`` and ``mean``; must be 0 for ``otsu``.
-
-    Returns:
-        Level in 0..254.
-
-    Raises:
-        ValueError: An unknown rule, or a threshold out of range.
-
-    Example:
-        >>> score_map = np.array([[0.0, 0.2, 1.0, 0.0]])
-        >>> rule_level(score_map, to_grey(score_map), "fixed", 0.5)
-        127
-    """
-    if rule == "fixed":
-        return threshold_level(grey, threshold)
-    if rule == "mean":
-        return mean_level(score_map, threshold)
-    if rule != "otsu":
-        raise ValueError(f"rule={rule!r}: expected 'fixed', 'otsu', 'mean' or 'two_thresholds'")
-    if threshold:
-        raise ValueError(f"threshold={threshold}: rule='otsu' takes none")
-    return otsu_level(grey)
-
-
-def map_to_boxes(
-    score_map: NDArray[np.floating],
-    *,
-    size: tuple[int, int],
-    normalization: Normalization = "minmax",
-    percentile: float | None = None,
-    rule: Rule = "fixed",
-    threshold: float = 0.0,
-    which: Literal["largest", "all"] = "largest",
-) -> NDArray[np.float64]:
-    """Boxes of one raw score map.
-
-    The map is upsampled to the frame, normalised, cut to 256 grey levels and thresholded: the
-    same steps as in evaluation.
-
-    Args:
-        score_map: (h, w) raw map, any floating dtype.
-        size: (width, height) of the frame in pixels.
-        normalization: ``minmax``, ``max``, ``pas`` or ``ivr``.
-        percentile: Of the methods that need one.
-        rule: ``fixed`` (a share of the maximum), ``otsu``, ``mean`` (NL-CCAM's, on grey levels) or
-            ``two_thresholds`` (:func:`two_threshold_box`, which upsamples by itself, has no
-            normalisation and gives one box).
-        threshold: Of the rules ``fixed``, ``mean`` and ``two_thresholds``; must be 0 for ``otsu``.
-        which: Only the largest component, or all of them.
-
-    Returns:
-        (m, 4) float64 x0, y0, x1, y1 in the frame, exclusive end; m = 0 for a constant map.
-
-    Raises:
-        ValueError: An unknown rule, choice or normalisation, or a threshold out of range.
-
-    Examples:
-        >>> score_map = np.zeros((4, 4), np.float32)
-        >>> score_map[1:3, 2:] = 1
-        >>> map_to_boxes(score_map, size=(4, 4), threshold=0.5).tolist()
-        [[2.0, 1.0, 4.0, 3.0]]
-        >>> map_to_boxes(np.ones((4, 4)), size=(4, 4)).shape
-        (0, 4)
-    """
-    if which not in ("largest", "all"):
-        raise ValueError(f"which={which!r}: expected 'largest' or 'all'")
-    width, height = size
-    if rule == "two_thresholds":
-        if normalization != "minmax" or which != "largest":
-            raise ValueError(
-                "rule='two_thresholds' needs normalization='minmax' and which='largest', got "
-                f"{normalization!r} and {which!r}"
-            )
-        return two_threshold_box(score_map, size=size, threshold=threshold)
-    normalized = normalize_map(
-        upsample_map(score_map, (width, height)), normalization, percentile=percentile
-    )
-    grey = to_grey(normalized)
-    level = rule_level(normalized, grey, rule, threshold)
-    return component_boxes(grey, level, largest=which == "largest").astype(np.float64)
 
 
 def _boxes(name: str, boxes: ArrayLike) -> NDArray[np.float64]:

@@ -11,12 +11,13 @@ detectors report them: a top-5 class with one of the top-5 boxes, any box for GT
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsol_mm.functional.bootstrap import Average, bootstrap_intervals
+from wsol_mm.functional.box_rule import ORACLE, BoxRule
 from wsol_mm.functional.pxap import pxap_compute, threshold_grid
 from wsol_mm.functional.rates import (
     CENTRE_SHARES,
@@ -29,9 +30,6 @@ from wsol_mm.functional.rates import (
     threshold_curve,
     threshold_levels,
 )
-
-Threshold = float | Literal["oracle", "otsu", "mean"]
-BoxRule = Literal["largest", "all"]
 
 
 class Localization(TypedDict):
@@ -89,8 +87,7 @@ def map_columns(
     match: Match,
     average: Average,
     interval: float,
-    threshold: Threshold,
-    box_rule: BoxRule,
+    rule: BoxRule,
 ) -> tuple[dict[str, NDArray[Any]], dict[str, float], dict[str, Floats]]:
     """Right or wrong per image for maps, with the thresholds used and the curves over thresholds.
 
@@ -102,9 +99,8 @@ def map_columns(
         match: ``ge`` or ``gt``.
         average: ``micro`` or ``macro``, decides what the best threshold is.
         interval: Step of the threshold grid.
-        threshold: Threshold of GT-known and Top-k Loc. MaxBoxAcc numbers always take the best
-            one on these very records, each for itself: that is their definition.
-        box_rule: Boxes that GT-known and Top-k Loc look at: of the largest component, or all.
+        rule: Threshold and components of GT-known and Top-k Loc. MaxBoxAcc numbers always take
+            the best threshold on these very records, each for itself: that is their definition.
 
     Returns:
         Columns (n,), thresholds (shares of the maximum), and curves in percent (T,).
@@ -112,36 +108,37 @@ def map_columns(
     grid = threshold_grid(interval)
     peaks = np.array([record["grey_max"] for record in records], dtype=np.int64)
     curves = {
-        rule: np.stack([record[key] for record in records])
-        for rule, key in (("largest", "curve_largest"), ("all", "curve_any"))
+        name: np.stack([record[key] for record in records])
+        for name, key in (("largest", "curve_largest"), ("all", "curve_any"))
     }
     rows = np.arange(len(records))
     columns: dict[str, NDArray[Any]] = {}
     best: dict[str, float] = {}
     swept: dict[str, Floats] = {}
 
-    def sweep(key: str, rule: str, thr: float) -> None:
+    def sweep(key: str, components: str, thr: float) -> None:
         swept[key] = threshold_curve(
-            curves[rule], peaks, labels, grid, iou_thr=thr, match=match, average=average
+            curves[components], peaks, labels, grid, iou_thr=thr, match=match, average=average
         )
         best[key] = float(grid[swept[key].argmax()])
 
     wanted = sorted({0.5, *iou_thrs})
     for thr in wanted:
-        sweep(iou_key("best_threshold", thr), box_rule, thr)
+        sweep(iou_key("best_threshold", thr), rule.components, thr)
     maxima = {"max_box_acc": ("largest", 0.5)}
     maxima |= {iou_key("max_box_acc_v2", thr): ("all", thr) for thr in V2_IOUS}
-    for key, (rule, thr) in maxima.items():
-        sweep(key, rule, thr)
-        chosen = curves[rule][rows, threshold_levels(peaks, best[key])]
+    for key, (components, thr) in maxima.items():
+        sweep(key, components, thr)
+        chosen = curves[components][rows, threshold_levels(peaks, best[key])]
         columns[key] = is_hit(chosen, thr, match)
-    if threshold in ("otsu", "mean"):
-        levels = np.array([record[f"level_{threshold}"] for record in records], dtype=np.int64)
+    if rule.threshold in ("otsu", "mean"):
+        levels = np.array([record[f"level_{rule.threshold}"] for record in records], dtype=np.int64)
     else:
-        value = best["best_threshold_iou50"] if threshold == "oracle" else float(threshold)
+        oracle = rule.threshold == "oracle"
+        value = best["best_threshold_iou50"] if oracle else float(rule.threshold)
         best["threshold"] = value
         levels = threshold_levels(peaks, value)
-    chosen = curves[box_rule][rows, levels]
+    chosen = curves[rule.components][rows, levels]
     columns["gt_known"] = is_hit(chosen, 0.5, match)
     columns |= {iou_key("gt_known", thr): is_hit(chosen, thr, match) for thr in iou_thrs}
     return columns, best, swept
@@ -183,8 +180,7 @@ def compute_localization(
     match: Match = "ge",
     average: Average = "micro",
     interval: float = 0.001,
-    threshold: Threshold = "oracle",
-    box_rule: BoxRule = "largest",
+    rule: BoxRule = ORACLE,
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Localization:
@@ -193,8 +189,8 @@ def compute_localization(
     A number needs its fields: no boxes, no Loc numbers; no class scores, no Top-k; no masks, no
     PxAP. All records must have the same fields.
 
-    * ``gt_known`` (IoU 0.5) and ``gt_known_iouXX``: at ``threshold``, by ``box_rule``; with
-      ``oracle`` the one that is best for IoU 0.5. For detectors: the best-scored box.
+    * ``gt_known`` (IoU 0.5) and ``gt_known_iouXX``: by ``rule``; its threshold ``oracle``
+      is the one that is best for IoU 0.5. For detectors: the best-scored box.
     * ``top1_loc``, ``top5_loc``: ``gt_known`` and the ground-truth class among the first 1 or 5.
       A (class, box) pair is right only where its class is the ground truth's, so of the maps of
       the predicted classes only the ground-truth class's own can decide.
@@ -210,8 +206,7 @@ def compute_localization(
         match: ``ge`` or ``gt``.
         average: ``micro`` (images) or ``macro`` (classes).
         interval: Step of the threshold grid; also that of the records' PxAP histograms.
-        threshold: ``oracle``, a share of the map's maximum in [0, 1), ``otsu`` or ``mean``.
-        box_rule: ``largest`` or ``all``.
+        rule: Threshold and components; not ``val``, not ``two_thresholds``.
         bootstrap: Number of resamples for the 95 % intervals; 0 for none.
         seed: Seed of the resamples.
 
@@ -249,8 +244,7 @@ def compute_localization(
             match=match,
             average=average,
             interval=interval,
-            threshold=threshold,
-            box_rule=box_rule,
+            rule=rule,
         )
         columns |= found
     elif boxed and "box_iou" in fields:

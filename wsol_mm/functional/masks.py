@@ -1,58 +1,38 @@
-"""From a score map to the masks of its objects, in its own frame and in the original image."""
+"""Masks of a grey image's components, in its own frame and in the original image."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsol_mm.functional.boxes import rule_level
-from wsol_mm.functional.cam import normalize_map, to_grey
 from wsol_mm.functional.component_tree import component_boxes
 
-__all__ = ["map_to_masks", "to_original_mask"]
+__all__ = ["component_masks", "to_original_mask"]
 
 
-def map_to_masks(
-    score_map: NDArray[np.floating],
-    *,
-    rule: Literal["fixed", "otsu", "mean"] = "fixed",
-    threshold: float = 0.0,
-    which: Literal["largest", "all"] = "largest",
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Objects of a map at full resolution, the ones whose boxes ``map_to_boxes`` gives.
+def component_masks(
+    grey: NDArray[np.uint8], level: int, *, largest: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """The components of ``grey > level`` as masks, with the boxes of ``component_boxes``.
 
     Args:
-        score_map: (H, W), normalised here by min-max.
-        rule: ``fixed`` (a share of the maximum), ``otsu`` or ``mean``.
-        threshold: Of ``fixed`` and ``mean``.
-        which: Only the component with the largest contour, or all 8-connected ones.
+        grey: (H, W) uint8.
+        level: Grey level, 0 to 255.
+        largest: Only the component with the largest contour; otherwise all 8-connected ones.
 
     Returns:
-        (n, H, W) bool and (n, 4) float64 boxes x0, y0, x1, y1, exclusive end. Where nothing stands
-        out (a constant map) the object is the whole image.
-
-    Raises:
-        ValueError: An unknown rule or choice, a threshold out of range, or a map with infinities.
+        (n, H, W) bool and (n, 4) int64 boxes x0, y0, x1, y1, exclusive end; n = 0 for an empty
+        mask.
 
     Examples:
-        >>> masks, boxes = map_to_masks(np.array([[0.0, 0.2, 0.9, 0.0, 1.0, 0.9]]), threshold=0.5)
-        >>> masks[0].astype(int).tolist(), boxes.tolist()
-        ([[0, 0, 0, 0, 1, 1]], [[4.0, 0.0, 6.0, 1.0]])
-        >>> map_to_masks(np.ones((2, 3)))[1].tolist()
-        [[0.0, 0.0, 3.0, 2.0]]
+        >>> masks, boxes = component_masks(np.array([[0, 9, 0, 9, 9]], np.uint8), 4, largest=False)
+        >>> masks[:, 0].astype(int).tolist(), boxes.tolist()
+        ([[0, 1, 0, 0, 0], [0, 0, 0, 1, 1]], [[1, 0, 2, 1], [3, 0, 5, 1]])
     """
-    if which not in ("largest", "all"):
-        raise ValueError(f"which={which!r}: expected 'largest' or 'all'")
-    normalized = normalize_map(score_map)
-    grey = to_grey(normalized)
-    level = rule_level(normalized, grey, rule, threshold)
-    boxes = component_boxes(grey, level, largest=which == "largest")
+    boxes = component_boxes(grey, level, largest=largest)
     if not len(boxes):
-        height, width = grey.shape
-        return np.ones((1, height, width), np.bool_), np.array([[0.0, 0.0, width, height]])
+        return np.zeros((0, *grey.shape), np.bool_), boxes
     mask = (grey > level).astype(np.uint8)
     _, label, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     extents = np.asarray(stats[:, :4], dtype=np.int64)
@@ -66,7 +46,7 @@ def map_to_masks(
         component = int(np.where(same, areas, 0).argmax())
         taken[component] = True
         masks.append(label == component)
-    return np.stack(masks), boxes.astype(np.float64)
+    return np.stack(masks), boxes
 
 
 def to_original_mask(

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wsol_mm.functional.cam import Normalization, normalize_map, upsample_map
+from wsol_mm.functional.box_rule import ORACLE, BoxRule
 
 GROUND_TRUTH = (40, 200, 40)
 PREDICTION = (40, 40, 230)
@@ -34,8 +34,7 @@ def overlay_in_frame(
     score_map: NDArray[np.float64],
     img_shape: tuple[int, int],
     matrix: ArrayLike,
-    normalization: Normalization = "minmax",
-    percentile: float | None = None,
+    rule: BoxRule = ORACLE,
 ) -> NDArray[np.uint8]:
     """Blend a network's raw map over the original image, where its input was taken from.
 
@@ -44,17 +43,15 @@ def overlay_in_frame(
         score_map: (h, w), raw, covering the network's input.
         img_shape: (height, width) of that input.
         matrix: (3, 3) ``homography_matrix``, original to input frame.
-        normalization: See :func:`wsol_mm.functional.cam.normalize_map`.
-        percentile: The same.
+        rule: How the map is normalised; its threshold does not enter.
 
     Returns:
         (H, W, 3) uint8, BGR.
     """
-    map01 = normalize_map(
-        upsample_map(score_map, img_shape[::-1]), normalization, percentile=percentile
-    )
+    height, width = img_shape
+    values = rule.frame(score_map, (width, height)).values
     inverse = np.linalg.inv(np.asarray(matrix, float))
-    return overlay_map(image, cv2.warpPerspective(map01, inverse, image.shape[1::-1]))
+    return overlay_map(image, cv2.warpPerspective(values, inverse, image.shape[1::-1]))
 
 
 def draw_boxes(

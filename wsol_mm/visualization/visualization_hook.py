@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from wsol_mm.functional.boxes import map_to_boxes
+from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.registry import HOOKS
 from wsol_mm.visualization.drawing import (
@@ -30,9 +30,10 @@ class WSOLVisualizationHook(Hook):
         enable: Draw at all. ``tools/test.py --show-dir`` switches it on.
         interval: Draw one image in so many.
         out_dir: Folder for PNG files.
-        threshold: Threshold of the boxes drawn from a map.
+        threshold: Threshold of the boxes drawn from a map: a number, ``otsu`` or ``mean``.
         normalization: Normalisation of the map.
         percentile: Percentile of the normalisations that need one.
+        components: ``largest`` or ``all``.
         score_thr: Detector boxes below this score are left out, all but the best.
     """
 
@@ -41,17 +42,22 @@ class WSOLVisualizationHook(Hook):
         enable: bool = False,
         interval: int = 500,
         out_dir: str | None = None,
-        threshold: float = 0.2,
+        threshold: float | str = 0.2,
         normalization: str = "minmax",
         percentile: float | None = None,
+        components: str = "largest",
         score_thr: float = 0.3,
     ) -> None:
         self.enable = enable
         self.interval = interval
         self.out_dir = Path(out_dir) if out_dir else None
-        self.threshold = threshold
-        self.normalization = normalization
-        self.percentile = percentile
+        self.rule = BoxRule.parse(
+            threshold,
+            words=("otsu", "mean"),
+            normalization=normalization,
+            percentile=percentile,
+            components=components,
+        )
         self.score_thr = score_thr
 
     def picture(self, sample: object) -> np.ndarray:
@@ -60,24 +66,11 @@ class WSOLVisualizationHook(Hook):
         if "pred_maps" in sample:
             score_map = sample.pred_maps[0].cpu().double().numpy()
             height, width = sample.img_shape
-            boxes = map_to_boxes(
-                score_map,
-                size=(width, height),
-                normalization=self.normalization,
-                percentile=self.percentile,
-                rule="fixed",
-                threshold=self.threshold,
-                which="largest",
-            )
+            boxes = self.rule.apply(score_map, (width, height))
             boxes = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape)
             scores = None
             image = overlay_in_frame(
-                image,
-                score_map,
-                sample.img_shape,
-                sample.homography_matrix,
-                self.normalization,
-                self.percentile,
+                image, score_map, (height, width), sample.homography_matrix, self.rule
             )
         else:
             instances = sample.pred_instances

@@ -146,7 +146,7 @@ def test_another_config_does_not_continue_a_folder(report, capsys):
 
 def test_errors_are_one_line(report, capsys):
     for words, message in (
-        (["--threshold", "1.5"], "expected otsu, mean or a number"),
+        (["--threshold", "1.5"], "expected val, otsu, mean or a number"),
         (["--cfg-options", "model.head.topk=1", "model.refiners=[]"], "SDM"),
     ):
         with pytest.raises(SystemExit):

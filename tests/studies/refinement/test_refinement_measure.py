@@ -7,8 +7,9 @@ from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
 
 from studies.refinement.measure import find, measure, table
+from wsol_mm.functional.box_rule import BoxRule
 
-RULE = {"rule": "fixed", "threshold": 0.5, "which": "largest"}
+RULE = BoxRule(threshold=0.5)
 
 
 def item(name, boxes, mask=None):
@@ -58,7 +59,7 @@ def test_coarse_and_refined_maps_are_read_alike(tmp_path):
     """A refined map at the input's size, a coarse one that is interpolated to it."""
     coarse = np.array([[1.0, 0.0]], np.float32)
     upsampled = np.tile(np.array([1, 0.9, 0.5, 0.1, 0], np.float32), (4, 1))
-    for rule in (RULE, {"rule": "otsu", "which": "largest"}):
+    for rule in (RULE, BoxRule(threshold="otsu")):
         one, other = (find(m, item("a", [[0, 0, 1, 1]]), rule) for m in (coarse, upsampled))
         assert one.boxes.tolist() == other.boxes.tolist()
         assert np.array_equal(one.mask, other.mask)
