@@ -161,7 +161,7 @@ def test_two_ranks_equal_one(trained, data, monkeypatch, tmp_path):
         ),
         ("test.py", [CAM, "x.pth"], r"checkpoint x.pth does not exist: tools/train.py"),
         ("test.py", [CAM, ROOT / "setup.py", "--out", "x.txt"], "ends in .json or .pkl"),
-        ("test.py", [CAM, ROOT / "setup.py", "--threshold", "best"], "--threshold='best': expected"),
+        ("test.py", [CAM, ROOT / "setup.py", "--threshold", "best"], "'best': expected oracle"),
         (
             "test.py",
             [CAM, ROOT / "setup.py", "--threshold", "0.2"],
