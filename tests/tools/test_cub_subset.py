@@ -14,6 +14,8 @@ import cub_subset  # noqa: E402
 
 from wsol_mm.datasets import CUB  # noqa: E402
 
+LISTS_SPLIT = "train_test_split.txt"
+
 
 @pytest.fixture
 def source(tmp_path):
@@ -54,12 +56,35 @@ def test_splits_are_apart_and_keep_labels_and_boxes(source, tmp_path, exit_code)
         assert part == {name: whole[name] for name in part}
 
 
-def test_too_few_images_are_said(source, tmp_path, exit_code, capsys):
-    words = [source, tmp_path / "out", "--train", 3, "--val", 2]
-    assert exit_code(cub_subset.main, words) == 2
-    error = capsys.readouterr().err
-    assert "class 2 has 4 training and 2 test images, 5 and 2 are needed" in error
-    assert not (tmp_path / "out").exists()
+def test_a_class_with_fewer_images_gives_what_it_has(source, tmp_path, exit_code, capsys):
+    flags = source / "train_test_split.txt"
+    # class 1 keeps one training image of its four (ids 2, 4, 6, 8), the others become test images
+    lines = [
+        f"{line.split()[0]} 0" if line.split()[0] in "468" else line
+        for line in flags.read_text().splitlines()
+    ]
+    flags.write_text("\n".join(lines))
+    words = [source, tmp_path / "out", "--train", 3, "--val", 2, "--test", 9]
+    assert exit_code(cub_subset.main, words) == 0
+    assert "2 classes have fewer images than wanted" in capsys.readouterr().out
+    found = {
+        part: sorted(
+            int(name.split("/")[1].split()[0]) for name in names(tmp_path / "out/CUB", part)
+        )
+        for part in ("train", "val", "test")
+    }
+    assert found == {"train": [2, 5, 7], "val": [1, 3], "test": [4, 6, 8, 9, 10, 11, 12]}
+
+
+def test_a_seed_draws_the_same_images_again_and_leaves_the_splits_apart(source):
+    kept, apart, short = cub_subset.choose(source, 2, 1, 1, seed=3)
+    assert cub_subset.choose(source, 2, 1, 1, seed=3) == (kept, apart, short)
+    assert not set(kept) & set(apart)
+    assert (len(kept), len(apart), short) == (6, 2, 0)
+    drawn = {tuple(cub_subset.choose(source, 2, 1, 1, seed=seed)[1]) for seed in range(20)}
+    assert len(drawn) > 4  # of 4 x 4 pairs
+    flags = dict(line.split() for line in (source / LISTS_SPLIT).read_text().splitlines())
+    assert all(flags[image] == "1" for image in apart)
 
 
 def test_an_existing_folder_is_kept(source, tmp_path, exit_code, capsys):
