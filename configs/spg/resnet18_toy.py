@@ -3,7 +3,7 @@ _base_ = "../cam/resnet18_toy.py"
 
 model = dict(
     type="wsol_mm.WSOLClassifier",
-    taps=["backbone.layer3.0", "backbone.layer3"],
+    taps=dict(b1="backbone.layer3.0", b2="backbone.layer3"),
     head=dict(
         type="wsol_mm.SPGHead",
         branch_in_channels=(64, 64),

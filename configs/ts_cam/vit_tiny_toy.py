@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 model = dict(
-    taps=[f"backbone.layers.{number}.attn.qkv" for number in range(4)],
+    taps=dict(qkv=[f"backbone.layers.{number}.attn.qkv" for number in range(4)]),
     backbone=dict(
         arch=dict(
             _delete_=True, embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=192

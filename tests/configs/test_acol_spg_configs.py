@@ -102,9 +102,8 @@ def test_parameters_taps_and_map_size_are_cams(name, load_config, meta_device):
     assert feats[-1].shape[2:] == cam.shape[2:]
     assert model.head.num_classes == CLASSES[data] == cfg.data_preprocessor.num_classes
     if method == "spg":
-        assert len(feats) == 3
         widths = (model.head.branch_1.in_channels, model.head.branch_2.in_channels)
-        assert (feats[0].shape[1], feats[1].shape[1]) == widths
+        assert (feats.taps["b1"].shape[1], feats.taps["b2"].shape[1]) == widths
         assert model.head.mask_size == size
 
 
@@ -155,7 +154,7 @@ def check_schedule_is_cams(cfg, cam, data):
 
 def test_spg_taps_the_benchmarks_layers(load_config):
     assert {
-        net: load_config(f"spg/{net}_cub.py").model.taps
+        net: (taps := load_config(f"spg/{net}_cub.py").model.taps) and [taps.b1, taps.b2]
         for net in ("vgg16", "resnet50", "inception_v3")
     } == {
         "vgg16": ["backbone.features.13", "backbone.features.16"],

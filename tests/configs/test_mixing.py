@@ -175,7 +175,7 @@ def test_acol_and_spg_mix_with_the_same_parts(head, losses, erased):
             dict(
                 type="wsol_mm.WSOLClassifier",
                 backbone=dict(type="MyNet", width=8),
-                taps=["backbone.stem", "backbone.body.0"],
+                taps=dict(b1="backbone.stem", b2="backbone.body.0"),
                 layers=[dict(after="backbone.stem", layer=dict(type="wsol_mm.ADL"))],
                 erasing=dict(
                     after="backbone.body.0",

@@ -39,7 +39,9 @@ def test_parameters_tokens_and_what_trains(name, parameters, size, side, load_co
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
     feats = model.extract_feat(torch.zeros(2, 3, size, size, device=meta_device))
     width = model.backbone.embed_dims
-    assert feats[0].shape == (2, side * side + 1, 3 * width)
+    qkv = feats.taps["qkv"]
+    first = qkv[0] if "ts_cam" in name else qkv
+    assert first.shape == (2, side * side + 1, 3 * width)
     assert feats[-1].shape == (2, width, side, side)
     assert model.head(feats).shape == (2, cfg.data_preprocessor.num_classes)
     trained = {n for n, parameter in model.named_parameters() if parameter.requires_grad}
@@ -48,7 +50,7 @@ def test_parameters_tokens_and_what_trains(name, parameters, size, side, load_co
     else:
         assert len(trained) == len(list(model.parameters()))
     if name.startswith("ts_cam"):
-        assert len(feats) == model.backbone.num_layers + 1
+        assert len(qkv) == model.backbone.num_layers
         assert model.head.num_heads == model.backbone.arch_settings["num_heads"]
 
 

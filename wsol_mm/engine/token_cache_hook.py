@@ -68,7 +68,7 @@ class TokenCacheHook(Hook):
             "weights_sha256": weights_sha256(model.backbone),
             "pooling": type(model.head).pre_logits.__qualname__,
             "extra_tokens": model.head.extra_tokens,
-            "taps": list(model.taps),
+            "taps": list(model.taps.values()),
             "preprocessor": repr(sorted(runner.cfg.get("data_preprocessor", {}).items())),
             "transforms": repr(views.configs),
             "views": views.views,

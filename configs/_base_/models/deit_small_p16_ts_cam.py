@@ -4,7 +4,7 @@ _base_ = "mmpretrain::_base_/models/vit-base-p16.py"
 
 model = dict(
     type="wsol_mm.WSOLClassifier",
-    taps=[f"backbone.layers.{number}.attn.qkv" for number in range(12)],
+    taps=dict(qkv=[f"backbone.layers.{number}.attn.qkv" for number in range(12)]),
     backbone=dict(
         arch="deit-small",
         drop_rate=0.0,

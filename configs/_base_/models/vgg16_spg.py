@@ -4,7 +4,7 @@ _base_ = "./vgg16_cam.py"
 
 model = dict(
     type="wsol_mm.WSOLClassifier",
-    taps=["backbone.features.13", "backbone.features.16"],
+    taps=dict(b1="backbone.features.13", b2="backbone.features.16"),
     backbone=dict(pools="spg", out_channels=None),
     head=dict(
         type="wsol_mm.SPGHead",

@@ -4,7 +4,7 @@ _base_ = "mmpretrain::_base_/models/vit-base-p16.py"
 
 model = dict(
     type="wsol_mm.WSOLClassifier",
-    taps=["backbone.layers.11.attn.qkv", "backbone.ln1"],
+    taps=dict(qkv="backbone.layers.11.attn.qkv", tokens="backbone.ln1"),
     backbone=dict(
         arch="deit-small",
         drop_rate=0.0,

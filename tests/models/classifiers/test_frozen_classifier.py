@@ -11,7 +11,7 @@ import wsol_mm.models  # noqa: F401
 def classifier(head="SDCAMHead", **keys):
     cfg = dict(
         type="wsol_mm.FrozenClassifier",
-        taps=["backbone.layers.1.attn.qkv", "backbone.ln1"],
+        taps=dict(qkv="backbone.layers.1.attn.qkv", tokens="backbone.ln1"),
         backbone=dict(
             type="VisionTransformer",
             arch=dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64),

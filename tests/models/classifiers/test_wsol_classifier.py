@@ -11,6 +11,7 @@ from mmpretrain.structures import DataSample
 from torch import nn
 
 from wsol_mm.models.classifiers import WSOLClassifier
+from wsol_mm.models.classifiers.followers import Tap
 from wsol_mm.registry import MODELS
 
 BACKBONE = {"type": "ResNet", "depth": 18, "base_channels": 8}
@@ -163,41 +164,47 @@ def test_a_copy_uses_its_own_layer(duplicate):
 # --- taps ----------------------------------------------------------------------------------------
 
 
-def test_taps_stand_in_front_and_see_inserted_layers():
-    names = ["backbone.layer3.0", "backbone.layer1"]
-    model = build(taps=names, layers=[{"after": names[0], "layer": HALF}]).eval()
+def test_taps_are_named_and_see_inserted_layers():
+    taps = {"late": "backbone.layer3.0", "more": ["backbone.layer1", "backbone.layer2"]}
+    model = build(taps=taps, layers=[{"after": taps["late"], "layer": HALF}]).eval()
     images, _ = batch()
     with torch.no_grad():
         feats = model.extract_feat(images)
         backbone = model.backbone
         x = backbone.maxpool(backbone.relu(backbone.norm1(backbone.conv1(images))))
         first = backbone.layer1(x)
-        third = backbone.layer3[0](backbone.layer2(first))  # the hook of `layers` acts here
+        second = backbone.layer2(first)
+        third = backbone.layer3[0](second)  # the hook of `layers` acts here
         assert third[..., 0].abs().max() == 0
-        torch.testing.assert_close(feats[0], third)
-        torch.testing.assert_close(feats[1], first)
-        torch.testing.assert_close(feats[2], backbone.layer4(backbone.layer3[1](third)))
-    assert len(feats) == 3
-    assert len(model.extract_feat(images, stage="backbone")) == 3
-    assert model.extract_feat(images, stage="pre_logits").shape == feats[2].shape
-    assert not backbone.layer1._forward_hooks  # nothing is left behind
+        torch.testing.assert_close(feats.taps["late"], third)
+        torch.testing.assert_close(feats.taps["more"], (first, second))
+        torch.testing.assert_close(tuple(feats), (backbone.layer4(backbone.layer3[1](third)),))
+        assert model.extract_feat(images, stage="backbone").taps.keys() == taps.keys()
+        assert torch.equal(model.extract_feat(images, stage="pre_logits"), feats[0])
+        model.backbone(images)
+    held = [module.output for module in model.modules() if isinstance(module, Tap)]
+    assert held == [None] * 3  # nothing is kept
 
 
 def test_the_head_gets_the_taps_of_the_clean_half():
-    model = build(taps=["backbone.layer1", "backbone.layer4.0"], erasing=erasing())
-    shapes = []
+    taps = {"early": "backbone.layer1", "two": ["backbone.layer4.0", "backbone.layer4.1"]}
+    model = build(taps=taps, erasing=erasing())
+    seen = []
     head_loss = model.head.loss
 
     def spy(feats, data_samples):
-        shapes.extend(feat.shape for feat in feats)
+        seen.append(feats)
         return head_loss(feats, data_samples)
 
     model.head.loss = spy
     images, samples = batch()
     model.loss(images, samples)
-    assert [shape[0] for shape in shapes] == [IMAGES] * 3
-    with torch.no_grad():
-        assert shapes[1] == stem(model.backbone, images).shape
+    (feats,) = seen
+    (last,) = feats
+    first, second = feats.taps["two"]
+    assert len(feats.taps["early"]) == IMAGES
+    assert torch.equal(second, last)
+    torch.testing.assert_close(first, stem(model.backbone, images), rtol=1e-4, atol=1e-4)
 
 
 # --- the erased branch ---------------------------------------------------------------------------
@@ -332,11 +339,13 @@ def test_batch_norms_of_the_head_follow_the_mode():
     assert counts == {"clean": 1, "separate": 2}
 
 
-def test_hooks_go_even_after_an_error():
-    model = build(erasing=erasing())
+def test_after_an_error_nothing_is_doubled_or_kept():
+    model = build(erasing=erasing(), taps={"late": "backbone.layer4.0"})
     with pytest.raises(RuntimeError):
         model.loss(torch.zeros(2, 5, 64, 64), batch(2)[1])
-    assert not model.backbone.layer4[0]._forward_hooks
+    images, _ = batch()
+    assert len(model.backbone(images)[0]) == IMAGES
+    assert model._taps["late"][0].output is None
     assert all("forward" not in vars(module) for module in model.modules())
 
 
@@ -346,7 +355,8 @@ def test_hooks_go_even_after_an_error():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"taps": ["backbone.layer9"]}, r"taps names 'backbone.layer9'.*conv1.*layer4"),
+        ({"taps": {"b1": "backbone.layer9"}}, r"taps.b1 names 'backbone.layer9'.*conv1.*layer4"),
+        ({"taps": ["backbone.layer3"]}, r"taps must be a dict of module names by key"),
         ({"layers": [{"after": "layer4", "layer": SCALED}]}, "layers names 'layer4'"),
         ({"erasing": erasing(after="backbone.layer4.7")}, "erasing.after names"),
         ({"erasing": erasing(loss="l2")}, r"erasing.loss must be one of .*got 'l2'"),

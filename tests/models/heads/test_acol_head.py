@@ -193,7 +193,7 @@ def test_threshold_out_of_range_is_refused(threshold):
 
 
 def test_other_kinds_of_map_and_pooled_features_are_refused():
-    with pytest.raises(ValueError, match="leave map_kind at 'cam', got 'norm'"):
+    with pytest.raises(ValueError, match=r"ACoLHead: map_kind must be one of .*, got 'norm'"):
         make(map_kind="norm")
     with pytest.raises(ValueError, match="neck=None"):
         make()((torch.zeros(2, 4),))

@@ -191,7 +191,7 @@ def test_map_kinds(feats):
     for kind in ("cam", "norm", "similarity"):
         head = CAMHead(num_classes=5, in_channels=4, map_kind=kind)
         head.fc.weight.copy_(torch.linspace(-1, 1, 20).view(5, 4))
-        maps[kind] = head.localization_maps(feats[0].half(), labels)
+        maps[kind] = head.localization_maps((feats[0].half(),), labels)
         assert maps[kind].shape == (3, 2, 6, 5)
         assert maps[kind].dtype == torch.float32
     assert torch.equal(maps["norm"], norm_map(feats[0].half())[:, None].expand(3, 2, 6, 5))

@@ -35,7 +35,7 @@ def test_the_classifier_is_the_parents_and_an_unfitted_head_draws_nothing():
     ("settings", "message"),
     [
         (dict(sign="svd"), "sign must be one of"),
-        (dict(map_kind="norm"), "map_kind has no meaning"),
+        (dict(map_kind="norm"), "map_kind must be one of .*projection"),
         (dict(hidden_channels=(8,)), "hidden_channels has no meaning"),
     ],
 )

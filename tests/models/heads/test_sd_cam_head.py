@@ -7,14 +7,14 @@ from mmpretrain.structures import DataSample
 
 import wsol_mm.models  # noqa: F401
 from wsol_mm.functional.sd_cam import distillation_divergence
-from wsol_mm.models.heads import SDCAMHead, TokenCutHead
+from wsol_mm.models.heads import SDCAMHead, TappedFeatures, TokenCutHead
 
 GRID, CHANNELS = (4, 6), 8
 OBJECT = (slice(1, 3), slice(2, 5))
 
 
 def features(batch=1, seed=0):
-    """(qkv, tokens, map); the keys part the image in OBJECT and the rest, channel 0 tells which."""
+    """The keys part the image in OBJECT and the rest, channel 0 of the tokens tells which."""
     torch.manual_seed(seed)
     count = GRID[0] * GRID[1]
     inside = torch.zeros(GRID, dtype=torch.bool)
@@ -24,7 +24,8 @@ def features(batch=1, seed=0):
     qkv[:, 1:, CHANNELS : 2 * CHANNELS] = keys
     tokens = torch.randn(batch, 1 + count, CHANNELS)
     tokens[:, 1:, 0] = inside.float().flatten()
-    return qkv, tokens, tokens[:, 1:].mT.reshape(batch, CHANNELS, *GRID)
+    score_map = tokens[:, 1:].mT.reshape(batch, CHANNELS, *GRID)
+    return TappedFeatures((score_map,), {"qkv": qkv, "tokens": tokens})
 
 
 def head(**keys):
@@ -52,7 +53,7 @@ def test_the_class_says_which_side_is_the_object():
     expected = head().class_maps(features(), torch.tensor([[1]]))[0, 0]
     assert torch.equal(found.seed_map, expected)  # of the first label
     # no seed: as TokenCut has it
-    (cut,) = TokenCutHead(3, CHANNELS).localization_maps(features())[0]
+    (cut,) = TokenCutHead(3, CHANNELS).localization_maps(features(), torch.tensor([[-1]]))[0]
     assert torch.equal(maps[2], cut)
     assert found.pred_maps.dtype == torch.float32
 
@@ -78,7 +79,8 @@ def test_the_class_map_is_the_students_cam():
 
 def test_the_class_is_the_teachers():
     built, feats = head(hidden_channels=16), features(2)
-    both = torch.cat([feats[1][:, 0], feats[1][:, 1:].mean(dim=1)], dim=1)
+    tokens = feats.taps["tokens"]
+    both = torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)
     first, _, second = built.block
     logits = built.fc(second(F.gelu(first(both))))
     torch.testing.assert_close(built(feats), logits)
@@ -137,7 +139,8 @@ def test_soft_labels_of_mixed_images_serve_both():
 @pytest.mark.parametrize("map_kind", ["eigenvector", "cam"])
 def test_constant_images_do_not_crash(grid, map_kind):
     tokens = torch.ones(1, 1 + grid[0] * grid[1], 3 * CHANNELS)
-    feats = (tokens, tokens[..., :8], tokens[:, 1:, :8].mT.unflatten(2, grid))
+    score_map = tokens[:, 1:, :8].mT.unflatten(2, grid)
+    feats = TappedFeatures((score_map,), {"qkv": tokens, "tokens": tokens[..., :8]})
     (found,) = head(map_kind=map_kind).predict(feats)
     assert found.pred_maps.shape[1:] == grid
     assert found.pred_maps.isfinite().all()
@@ -150,7 +153,7 @@ def test_wrong_settings_are_named():
         (dict(alpha=1.5), "alpha in"),
         (dict(temperature=0.0), "temperature > 0"),
         (dict(seed_threshold=1.0), "seed_threshold in"),
-        (dict(num_maps=0), "num_maps must be positive"),
+        (dict(num_maps=0), "num_maps must be positive, got 3, 0"),
     ):
         with pytest.raises(ValueError, match=message):
             SDCAMHead(3, CHANNELS, **keys)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmpretrain.structures import DataSample
 
-from wsol_mm.models.heads import CAMHead, SPGHead
+from wsol_mm.models.heads import CAMHead, SPGHead, TappedFeatures
 
 SMALL = {"num_classes": 5, "in_channels": 4}
 SIZE = 16
@@ -18,11 +18,20 @@ def labelled(*labels):
     return [DataSample().set_gt_label(label) for label in labels]
 
 
-def features():
-    """Two inner maps and the last one, as the taps give them."""
+def parts():
+    """Two inner maps and the last one."""
     generator = torch.Generator().manual_seed(0)
     shapes = ((2, 3, 8, 8), (2, 2, 4, 4), (2, 4, 4, 4))
-    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+    return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+def tapped(first, second, last):
+    """As the classifier hands them to the head."""
+    return TappedFeatures((last,), {"b1": first, "b2": second})
+
+
+def features():
+    return tapped(*parts())
 
 
 def term(name, weight=1.0):
@@ -87,7 +96,8 @@ def slow_guidance(pairs, high, low):
     return total / count
 
 
-def slow_losses(head, feats, labels):
+def slow_losses(head, labels):
+    feats = parts()
     tail = head.branch_shared
     b1, b2, c, class_maps = [], [], [], []
     for i, label in enumerate(labels):
@@ -115,7 +125,7 @@ def test_losses_equal_loops_over_pixels():
     head, feats = make(), features()
     losses = head.loss(feats, labelled(1, 4))
     assert set(losses) == {"loss", *TERMS}
-    expected = slow_losses(head, feats, (1, 4))
+    expected = slow_losses(head, (1, 4))
     for name, value in expected.items():
         assert losses[name].item() == pytest.approx(value, rel=1e-4), name
     logits = feats[-1].mean((2, 3)) @ head.fc.weight.T + head.fc.bias
@@ -135,8 +145,8 @@ def test_each_loss_reaches_its_own_branch_and_its_layers_input():
     names = {name for name, _ in head.named_parameters()}
     for name, (prefixes, source) in own.items():
         head.zero_grad()
-        feats = tuple(feat.requires_grad_() for feat in features())
-        head.loss(feats, labelled(1, 4))[name].backward()
+        feats = [feat.requires_grad_() for feat in parts()]
+        head.loss(tapped(*feats), labelled(1, 4))[name].backward()
         reached = {key for key, value in head.named_parameters() if value.grad is not None}
         assert reached == {key for key in names if key.startswith(prefixes)}, name
         assert [feat.grad is not None for feat in feats] == [i == source for i in range(3)], name
@@ -217,7 +227,7 @@ def test_two_classes_and_constant_maps_are_safe():
     head = make(num_classes=2)
     for parameter in head.parameters():
         parameter.zero_()
-    feats = tuple(torch.ones_like(feat) for feat in features())
+    feats = tapped(*(torch.ones_like(feat) for feat in parts()))
     losses = head.loss(feats, labelled(0, 1))
     # a constant class map is background everywhere; logits of 0 cost ln 2
     assert losses["loss_b2"].item() == pytest.approx(math.log(2))
@@ -244,8 +254,8 @@ def test_losses_are_float32_under_autocast():
 
 
 def test_missing_taps_are_named():
-    with pytest.raises(ValueError, match=r"got 1; use wsol_mm.WSOLClassifier.*taps"):
-        make().loss(features()[-1:], labelled(1, 4))
+    with pytest.raises(ValueError, match=r"a tap named 'b2', got \[\]; set .*taps=dict\(b2="):
+        make().loss(tuple(features()), labelled(1, 4))
 
 
 @pytest.mark.parametrize(("high", "low"), [(0.2, 0.3), (1.1, 0.3), (0.2, -0.1)])

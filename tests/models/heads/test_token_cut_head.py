@@ -8,13 +8,13 @@ from mmpretrain.structures import DataSample
 
 import wsol_mm.models  # noqa: F401
 from wsol_mm.functional.tokencut import cut_box, dense_eigenvector, token_graphs
-from wsol_mm.models.heads import TokenCutHead
+from wsol_mm.models.heads import TappedFeatures, TokenCutHead
 
 
 def classifier(patch_size=8, frozen=2, backbone=None, **head):
     cfg = dict(
         type="wsol_mm.WSOLClassifier",
-        taps=["backbone.layers.1.attn.qkv", "backbone.ln1"],
+        taps=dict(qkv="backbone.layers.1.attn.qkv", tokens="backbone.ln1"),
         backbone=dict(
             type="VisionTransformer",
             arch=dict(embed_dims=32, num_layers=2, num_heads=2, feedforward_channels=64),
@@ -34,7 +34,7 @@ def classifier(patch_size=8, frozen=2, backbone=None, **head):
 
 
 def features(grid=(4, 6), channels=8, extra=1):
-    """(qkv, tokens, map) whose keys part the image: rows 1-2, columns 2-4 against the rest."""
+    """The keys part the image: rows 1-2, columns 2-4 against the rest."""
     count = grid[0] * grid[1]
     keys = torch.zeros(*grid, channels)
     keys[..., 0] = 1
@@ -42,14 +42,16 @@ def features(grid=(4, 6), channels=8, extra=1):
     qkv = torch.randn(1, extra + count, 3 * channels)
     qkv[0, extra:, channels : 2 * channels] = keys.reshape(count, channels)
     tokens = torch.randn(1, extra + count, channels)
-    return qkv, tokens, tokens[:, extra:].mT.reshape(1, channels, *grid)
+    score_map = tokens[:, extra:].mT.reshape(1, channels, *grid)
+    return TappedFeatures((score_map,), {"qkv": qkv, "tokens": tokens})
 
 
 @pytest.mark.parametrize("extra", [1, 5])
 def test_logits_are_linear_in_class_token_and_mean_patch(extra):
     head = TokenCutHead(num_classes=3, in_channels=8)
     feats = features(extra=extra)
-    both = torch.cat([feats[1][:, 0], feats[1][:, extra:].mean(dim=1)], dim=1)
+    tokens = feats.taps["tokens"]
+    both = torch.cat([tokens[:, 0], tokens[:, extra:].mean(dim=1)], dim=1)
     torch.testing.assert_close(head(feats), both @ head.fc.weight.T + head.fc.bias)
 
 
@@ -63,7 +65,7 @@ def test_the_map_is_high_on_the_object_and_serves_every_class():
     expected = np.zeros((4, 6), bool)
     expected[1:3, 2:5] = True
     assert np.array_equal((found > found.mean()).numpy(), expected)
-    exact = dense_eigenvector(token_graphs(feats[0][:, 1:, 8:16])[0].numpy())
+    exact = dense_eigenvector(token_graphs(feats.taps["qkv"][:, 1:, 8:16])[0].numpy())
     exact *= np.sign(exact[np.abs(exact).argmax()])
     np.testing.assert_allclose(found.numpy().ravel(), exact, atol=1e-6)
 
@@ -82,9 +84,9 @@ def test_taps_do_not_change_the_forward_result():
     image = torch.randn(2, 3, 48, 48)
     tapped = model.extract_feat(image)
     plain = model.backbone(image)
-    assert len(tapped) == 3
-    assert torch.equal(tapped[2], plain[0])
-    assert torch.equal(tapped[1][:, 1:].mT.unflatten(2, (6, 6)), plain[0])
+    assert len(tapped) == 1
+    assert torch.equal(tapped[0], plain[0])
+    assert torch.equal(tapped.taps["tokens"][:, 1:].mT.unflatten(2, (6, 6)), plain[0])
 
 
 @pytest.mark.parametrize("patch_size", [14, 16])
@@ -115,11 +117,11 @@ def test_only_the_classifier_of_a_frozen_backbone_learns():
 
 def test_tokens_without_a_map_are_taken_as_square():
     head = TokenCutHead(num_classes=3, in_channels=8, extra_tokens=5)
-    qkv, tokens, _ = features(grid=(6, 6), extra=5)
-    (sample,) = head.predict((qkv, tokens))
+    qkv, tokens = features(grid=(6, 6), extra=5).taps.values()
+    (sample,) = head.predict(TappedFeatures([tokens], {"qkv": qkv}))
     assert sample.pred_maps.shape == (1, 6, 6)
     with pytest.raises(ValueError, match="extra_tokens"):
-        head.predict((qkv[:, :-1], tokens[:, :-1]))
+        head.predict(TappedFeatures([tokens[:, :-1]], {"qkv": qkv[:, :-1]}))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +132,7 @@ def test_a_timm_backbone_through_mmpretrains_wrapper(name, extra, size, side):
     pytest.importorskip("timm")
     cfg = dict(
         type="wsol_mm.WSOLClassifier",
-        taps=["backbone.timm_model.blocks.0.attn.qkv"],
+        taps=dict(qkv="backbone.timm_model.blocks.0.attn.qkv"),
         backbone=dict(type="TIMMBackbone", model_name=name, img_size=size, depth=1),
         head=dict(
             type="wsol_mm.TokenCutHead",
@@ -151,7 +153,8 @@ def test_a_timm_backbone_through_mmpretrains_wrapper(name, extra, size, side):
 @pytest.mark.parametrize("grid", [(1, 1), (5, 5)])
 def test_constant_images_give_a_whole_image_not_a_crash(grid):
     qkv = torch.ones(1, 1 + grid[0] * grid[1], 24)
-    feats = (qkv, qkv[..., :8], qkv[:, 1:, :8].mT.unflatten(2, grid))
+    score_map = qkv[:, 1:, :8].mT.unflatten(2, grid)
+    feats = TappedFeatures((score_map,), {"qkv": qkv, "tokens": qkv[..., :8]})
     (sample,) = TokenCutHead(3, 8, map_kind="mask", mask_size=2).predict(feats)
     assert (sample.pred_maps == 1).all()
     (sample,) = TokenCutHead(3, 8).predict(feats)
@@ -162,7 +165,9 @@ def test_wrong_settings_and_features_are_named():
     with pytest.raises(ValueError, match="map_kind must be one of"):
         TokenCutHead(3, 8, map_kind="box")
     head = TokenCutHead(3, 8)
-    with pytest.raises(ValueError, match=r"tap the last block's attn\.qkv"):
+    with pytest.raises(ValueError, match=r"tap named 'tokens', got \[\].*the final norm"):
         head((torch.zeros(1, 8, 4, 4),))
-    with pytest.raises(ValueError, match="with 8 channels"):
-        head((torch.zeros(1, 5, 48), torch.zeros(1, 5, 16), torch.zeros(1, 16, 2, 2)))
+    with pytest.raises(ValueError, match=r"expected tokens \(B, N, 8\), got \(1, 5, 16\)"):
+        head((torch.zeros(1, 5, 16),))
+    with pytest.raises(ValueError, match=r"tap named 'qkv'.*the last block's attn\.qkv"):
+        head.predict((torch.zeros(1, 5, 8),))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from wsol_mm.models.heads import TSCAMHead
+from wsol_mm.models.heads import TappedFeatures, TSCAMHead
 
 HEADS, CHANNELS, CLASSES, GRID = 2, 8, 4, (3, 5)
 
@@ -17,14 +17,14 @@ def head(**kwargs):
 def features(layers=3, count=2, extra=1):
     torch.manual_seed(1)
     tokens = extra + GRID[0] * GRID[1]
-    qkv = [torch.randn(count, tokens, 3 * CHANNELS) for _ in range(layers)]
-    return (*qkv, torch.randn(count, CHANNELS, *GRID))
+    qkv = tuple(torch.randn(count, tokens, 3 * CHANNELS) for _ in range(layers))
+    return TappedFeatures((torch.randn(count, CHANNELS, *GRID),), {"qkv": qkv})
 
 
 def full_attention(feats, extra=1):
     """Sum over layers of the head-averaged class row of the whole attention matrix."""
     total = 0
-    for qkv in feats[:-1]:
+    for qkv in feats.taps["qkv"]:
         query, key, _ = qkv.unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
         matrix = (query @ key.mT / (CHANNELS // HEADS) ** 0.5).softmax(dim=-1)
         total = total + matrix.mean(dim=1)[:, 0, extra:].unflatten(1, GRID)
@@ -57,7 +57,7 @@ def test_each_factor_alone():
     maps = {}
     for kind in ("coupled", "semantic", "attention"):
         module = head(map_kind=kind)
-        maps[kind] = module.localization_maps(feats, module.pre_logits(feats), labels)
+        maps[kind] = module.localization_maps(feats, labels)
     torch.testing.assert_close(maps["coupled"], maps["semantic"] * maps["attention"])
     assert torch.equal(maps["attention"][:, 0], maps["attention"][:, 1])
     assert not torch.equal(maps["semantic"][:, 0], maps["semantic"][:, 1])
@@ -65,11 +65,13 @@ def test_each_factor_alone():
 
 def test_it_learns_through_the_class_maps_only():
     module = head()
-    feats = tuple(feat.requires_grad_() for feat in features())
+    feats = features()
+    for feature in (*feats, *feats.taps["qkv"]):
+        feature.requires_grad_()
     samples = [DataSample().set_gt_label(label) for label in (3, 0)]
     module.loss(feats, samples)["loss"].backward()
     assert feats[-1].grad.abs().sum() > 0
-    assert feats[0].grad is None
+    assert feats.taps["qkv"][0].grad is None
 
 
 def test_maps_stay_float32_under_autocast():
@@ -85,7 +87,9 @@ def test_wrong_settings_and_features_are_named():
         head(map_kind="both")
     with pytest.raises(ValueError, match="num_maps must be positive"):
         head(num_maps=0)
-    with pytest.raises(ValueError, match=r"tap the layers' attn\.qkv"):
-        head()((torch.zeros(1, CHANNELS, 3, 5),))
+    with pytest.raises(ValueError, match=r"taps=dict\(qkv=.*the layers' attn\.qkv"):
+        head().predict((torch.zeros(1, CHANNELS, 3, 5),))
+    with pytest.raises(ValueError, match="out_type='featmap'"):
+        head()((torch.zeros(1, 16, CHANNELS),))
     with pytest.raises(ValueError, match="heads do not divide"):
         TSCAMHead(CLASSES, CHANNELS, 3).predict(features())

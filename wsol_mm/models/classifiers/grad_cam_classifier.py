@@ -8,7 +8,7 @@ from torch import Tensor
 from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
 from wsol_mm.models.feature_site import FeatureSite, named_site
 from wsol_mm.models.gradient_maps import extractor_class, gradient_maps
-from wsol_mm.models.heads.cam_head import set_maps, wanted_labels
+from wsol_mm.models.heads.localizer_head import set_maps, wanted_labels
 from wsol_mm.registry import MODELS
 
 

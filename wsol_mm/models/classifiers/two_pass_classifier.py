@@ -7,8 +7,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
-from wsol_mm.models.heads.cam_head import set_maps, wanted_labels
 from wsol_mm.models.heads.combinational_cam_head import CombinationalCAMHead
+from wsol_mm.models.heads.localizer_head import set_maps, wanted_labels
 from wsol_mm.registry import MODELS
 
 

@@ -7,6 +7,7 @@ from wsol_mm.models.heads.cam_head import CAMHead
 from wsol_mm.models.heads.causal_cam_head import CausalCAMHead
 from wsol_mm.models.heads.combinational_cam_head import CombinationalCAMHead
 from wsol_mm.models.heads.ddt_head import DDTHead
+from wsol_mm.models.heads.localizer_head import LocalizerHead, TappedFeatures
 from wsol_mm.models.heads.sd_cam_head import SDCAMHead
 from wsol_mm.models.heads.spg_head import SPGHead
 from wsol_mm.models.heads.token_cut_head import TokenCutHead
@@ -20,8 +21,10 @@ __all__ = [
     "CausalCAMHead",
     "CombinationalCAMHead",
     "DDTHead",
+    "LocalizerHead",
     "SDCAMHead",
     "SPGHead",
     "TSCAMHead",
+    "TappedFeatures",
     "TokenCutHead",
 ]

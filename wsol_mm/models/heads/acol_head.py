@@ -1,14 +1,15 @@
 """ACoL: a second classifier that learns from what the first one does not look at."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from wsol_mm.functional.adversarial_erasing import erase_salient, merge_maps, minmax_maps
-from wsol_mm.models.heads.cam_head import CAMHead, target_labels
+from wsol_mm.models.heads.cam_head import CAMHead
+from wsol_mm.models.heads.localizer_head import target_labels
 from wsol_mm.registry import MODELS
 
 
@@ -36,6 +37,8 @@ class ACoLHead(CAMHead):
         ValueError: The threshold is out of range, or ``map_kind`` is not ``cam``.
     """
 
+    map_kinds: ClassVar[tuple[str, ...]] = ("cam",)
+
     def __init__(
         self,
         num_classes: int,
@@ -49,11 +52,6 @@ class ACoLHead(CAMHead):
     ) -> None:
         if not 0 < threshold <= 1:
             raise ValueError(f"ACoLHead: threshold must lie in (0, 1], got {threshold}")
-        if kwargs.get("map_kind", "cam") != "cam":
-            raise ValueError(
-                "ACoLHead: localizes from class maps alone, leave map_kind at 'cam', got "
-                f"{kwargs['map_kind']!r}"
-            )
         kwargs |= {"hidden_channels": hidden_channels, "map_bias": map_bias}
         super().__init__(num_classes, in_channels, **kwargs)
         self.threshold = threshold
@@ -62,24 +60,24 @@ class ACoLHead(CAMHead):
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """The map (B, C, h, w) that both heads read, before their hidden convolutions."""
-        return self._last_map(feats)
+        return self.last_map(feats)
 
     def class_scores(self, features: Tensor) -> Tensor:
         """Head A's logits (B, K)."""
         return super().class_scores(self.hidden(features))
 
-    def localization_maps(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Elementwise maximum of both heads' normalised maps; see :class:`CAMHead` for the shapes.
+    def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
+        """Elementwise maximum of both heads' normalised maps.
 
         One pass of head B for each of the k columns of ``labels``.
         """
-        first = super().localization_maps(self.hidden(features), labels)
+        first = super().draw_maps(feats, self.hidden(features), labels)
         if self.second is None:
             return first
         second = []
         for label, map01 in zip(labels.T, minmax_maps(first).unbind(dim=1), strict=True):
             rest = self.second.hidden(erase_salient(features, map01[:, None], self.threshold))
-            second.append(self.second.localization_maps(rest, label[:, None]))
+            second.append(self.second.draw_maps(feats, rest, label[:, None]))
         return merge_maps(first, torch.cat(second, dim=1))
 
     def loss(
@@ -93,7 +91,7 @@ class ACoLHead(CAMHead):
             return losses
         with torch.no_grad():
             label = target_labels(data_samples, features.device)[:, None]
-            map01 = minmax_maps(super().localization_maps(seen, label))
+            map01 = minmax_maps(super().draw_maps(feats, seen, label))
         rest = (erase_salient(features, map01, self.threshold),)
         erased = self.second.loss(rest, data_samples, **kwargs)["loss"]
         return {**losses, "loss_second": self.second_loss_weight * erased}

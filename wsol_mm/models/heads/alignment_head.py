@@ -7,7 +7,8 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from wsol_mm.functional.alignment import normalized_norm_map, similarity_maps
-from wsol_mm.models.heads.cam_head import CAMHead, target_labels
+from wsol_mm.models.heads.cam_head import CAMHead
+from wsol_mm.models.heads.localizer_head import target_labels
 from wsol_mm.registry import MODELS
 
 

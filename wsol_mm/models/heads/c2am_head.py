@@ -1,17 +1,20 @@
 """C2AM: a class-agnostic map learned by contrast across images, beside a linear probe."""
 
+from typing import Any, ClassVar
+
 import torch
 from mmengine.dist import all_reduce
-from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from wsol_mm.functional.c2am import border_votes, disentangle, pull_loss, push_loss
+from wsol_mm.models.heads.localizer_head import LocalizerHead
+from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class C2AMHead(ClsHead):
+class C2AMHead(LocalizerHead):
     """Learns one map per image without labels; a linear probe gives the classes.
 
     Xie et al., CVPR 2022 (https://arxiv.org/abs/2203.13505). The disentangler, a 3x3 convolution,
@@ -34,15 +37,17 @@ class C2AMHead(ClsHead):
             for MoCo and DetCo on CUB.
         affine: Whether the disentangler's batch norm has scale and shift. Without (default, what
             the authors' optimiser amounts to) about half of all cells stay above .5.
-        loss: Loss of the probe; mmpretrain's cross entropy by default.
-        topk: Top-k accuracies to log in training, with ``cal_acc``.
-        cal_acc: Whether to log training accuracy.
-        init_cfg: Initialisation; the linear layer from N(0, 0.01), the convolution from
-            Kaiming-normal weights (fan-out) by default.
+        **kwargs: Of :class:`wsol_mm.models.heads.LocalizerHead`; ``loss`` is the probe's.
 
     Raises:
         ValueError: ``alpha`` is negative.
     """
+
+    map_kinds: ClassVar[tuple[str, ...]] = ("disentangled",)
+    default_init: ClassVar[dict | list[dict]] = [
+        {"type": "Normal", "layer": "Linear", "std": 0.01},
+        {"type": "Kaiming", "layer": "Conv2d"},
+    ]
 
     def __init__(
         self,
@@ -50,25 +55,11 @@ class C2AMHead(ClsHead):
         in_channels: int,
         alpha: float = 0.05,
         affine: bool = False,
-        loss: dict | None = None,
-        topk: int | tuple[int, ...] = (1,),
-        cal_acc: bool = False,
-        init_cfg: dict | list[dict] | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(
-            loss=loss or {"type": "mmpretrain.CrossEntropyLoss"},
-            topk=topk,
-            cal_acc=cal_acc,
-            init_cfg=init_cfg
-            or [
-                {"type": "Normal", "layer": "Linear", "std": 0.01},
-                {"type": "Kaiming", "layer": "Conv2d"},
-            ],
-        )
+        super().__init__(num_classes, in_channels, **kwargs)
         if alpha < 0:
             raise ValueError(f"C2AMHead: alpha={alpha} must not be negative")
-        self.num_classes = num_classes
-        self.in_channels = in_channels
         self.alpha = alpha
         self.disentangler = nn.Sequential(
             nn.Conv2d(in_channels, 1, 3, padding=1, bias=False),
@@ -97,10 +88,6 @@ class C2AMHead(ClsHead):
         """Logits (B, K) of the probe; no gradient reaches the features."""
         return self.fc(features.detach().mean(dim=(2, 3)))
 
-    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """Logits (B, K)."""
-        return self.class_scores(self.pre_logits(feats))
-
     def loss(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs: object
     ) -> dict[str, Tensor]:
@@ -111,7 +98,7 @@ class C2AMHead(ClsHead):
         features = self.pre_logits(feats)
         activation = self.disentangler(features)
         self._count(border_votes(activation))
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             foreground, background = disentangle(features.float(), activation.float())
             losses = {
                 "loss_foreground": pull_loss(foreground, self.alpha),
@@ -133,18 +120,13 @@ class C2AMHead(ClsHead):
         background, images = self.votes.tolist()
         return 2 * background > images
 
-    def localization_maps(self, features: Tensor) -> Tensor:
-        """P, or 1 - P by the vote, float32 (B, 1, h, w)."""
-        activation = self.disentangler(features).float()
-        return 1 - activation if self.inverted else activation
+    @property
+    def class_agnostic(self) -> bool:
+        """Always: the one map is learned without classes."""
+        return True
 
-    def predict(
-        self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None
-    ) -> list[DataSample]:
-        """Scores, label and the map of each image, as ``map_labels`` [-1] and ``pred_maps``."""
-        features = self.pre_logits(feats)
-        samples = self._get_predictions(self.class_scores(features).float(), data_samples)
-        label = torch.full((1,), -1, device=features.device)
-        for sample, maps in zip(samples, self.localization_maps(features), strict=True):
-            sample.set_data({"map_labels": label, "pred_maps": maps})
-        return samples
+    def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
+        """P, or 1 - P by the vote, for each of the k ``labels``."""
+        activation = self.disentangler(features).float()
+        maps = 1 - activation if self.inverted else activation
+        return maps.expand(-1, labels.shape[1], -1, -1)

@@ -1,6 +1,6 @@
 """NL-CCAM's head: one map per image, combined from the maps of all classes."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ class CombinationalCAMHead(CAMHead):
         ValueError: An unknown combination or rank, or one that the number of classes does not fit.
     """
 
+    map_kinds: ClassVar[tuple[str, ...]] = ("cam",)
+
     def __init__(
         self,
         num_classes: int,
@@ -42,10 +44,8 @@ class CombinationalCAMHead(CAMHead):
         ranks: Literal["predicted", "label"] = "predicted",
         **kwargs: Any,
     ) -> None:
-        if kwargs.get("map_bias") or kwargs.get("map_kind", "cam") != "cam":
-            raise ValueError(
-                f"{type(self).__name__} combines plain maps: remove map_bias and map_kind"
-            )
+        if kwargs.get("map_bias"):
+            raise ValueError(f"{type(self).__name__} combines plain maps: remove map_bias")
         if ranks not in _RANKS:
             raise ValueError(f"ranks={ranks!r}: expected one of {_RANKS}")
         super().__init__(num_classes, in_channels, **kwargs)
@@ -71,15 +71,10 @@ class CombinationalCAMHead(CAMHead):
                 features.float(), self.fc.weight.float(), scores.float(), self.gamma, labels
             )
 
-    def localization_maps(self, features: Tensor, labels: Tensor) -> Tensor:
-        """The combined map for each wanted class: the same one, or with the class ranked first.
+    def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
+        """The combined map for each wanted class, minimum 0, not scaled.
 
-        Args:
-            features: What :meth:`pre_logits` returned.
-            labels: int64 (B, k).
-
-        Returns:
-            float32 (B, k, h, w), minimum 0, not scaled.
+        The same one for all, or with the class ranked first.
         """
         wanted = labels if self.ranks == "label" else None
         maps = self.combined_maps(features, self.class_scores(features), wanted)

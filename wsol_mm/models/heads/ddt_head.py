@@ -1,12 +1,13 @@
 """DDT: maps by projection on each class's own component, beside a linear classifier."""
 
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import torch
 from torch import Tensor
 
 from wsol_mm.functional.ddt import SignRule, ddt_maps
 from wsol_mm.models.heads.cam_head import CAMHead
+from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 
 
@@ -34,12 +35,14 @@ class DDTHead(CAMHead):
         ValueError: An unknown ``sign``, or an argument that would change the features or maps.
     """
 
+    map_kinds: ClassVar[tuple[str, ...]] = ("projection",)
+
     def __init__(
         self, num_classes: int, in_channels: int, sign: SignRule = "extreme", **kwargs: Any
     ) -> None:
         if sign not in get_args(SignRule):
             raise ValueError(f"DDTHead: sign must be one of {get_args(SignRule)}, got {sign!r}")
-        for key in ("hidden_channels", "map_bias", "map_kind"):
+        for key in ("hidden_channels", "map_bias"):
             if key in kwargs:
                 raise ValueError(f"DDTHead: {key} has no meaning, the maps are projections")
         super().__init__(num_classes, in_channels, **kwargs)
@@ -52,7 +55,7 @@ class DDTHead(CAMHead):
         self.components: Tensor
         self.fitted: Tensor
 
-    def localization_maps(self, features: Tensor, labels: Tensor) -> Tensor:
+    def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
         """Projections on the wanted classes' components, float32 (B, k, h, w)."""
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             return ddt_maps(features.float(), self.means, self.components, labels)

@@ -1,6 +1,6 @@
 """SD-CAM: TokenCut's map with the side of the object chosen by a distilled class map."""
 
-from typing import Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +9,10 @@ from torch import Tensor, nn
 
 from wsol_mm.functional.cam import class_activation_maps
 from wsol_mm.functional.sd_cam import distillation_divergence, orientations
-from wsol_mm.functional.tokens import patch_map
-from wsol_mm.models.heads.cam_head import set_maps, wanted_labels
 from wsol_mm.models.heads.token_cut_head import TokenCutHead
+from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 
-OrientedMap = Literal["eigenvector", "cam"]
 Sign = Literal["cam", "token"]
 
 
@@ -38,15 +36,15 @@ class SDCAMHead(TokenCutHead):
         seed_threshold: Cut of the class map (``beta``), of its range.
         sign: What tells the object's side: ``cam``, or ``token``, the token of largest magnitude,
             as in TokenCut (the paper's ablation without SD-CAM).
-        map_kind: What is localized from: the ``eigenvector``, or the class map itself (``cam``).
-        num_maps: Predicted classes for which :meth:`predict` writes a map.
-        **kwargs: Of :class:`TokenCutHead`: ``tau``, ``eps``, ``mask_size`` (pixels per token, at
-            which seed and eigenvector are compared), ``extra_tokens``, ``loss``, ``topk``,
-            ``cal_acc``, ``init_cfg``.
+        **kwargs: Of :class:`TokenCutHead`; ``map_kind`` is the ``eigenvector`` or the class map
+            itself (``cam``), ``mask_size`` the pixels per token at which seed and eigenvector are
+            compared.
 
     Raises:
-        ValueError: An unknown ``sign`` or ``map_kind``, or a number out of range.
+        ValueError: An unknown ``sign``, or a number out of range.
     """
+
+    map_kinds: ClassVar[tuple[str, ...]] = ("eigenvector", "cam")
 
     def __init__(
         self,
@@ -57,30 +55,20 @@ class SDCAMHead(TokenCutHead):
         temperature: float = 3.0,
         seed_threshold: float = 0.6,
         sign: Sign = "cam",
-        map_kind: OrientedMap = "eigenvector",
-        num_maps: int = 5,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
-        for key, value, known in (
-            ("sign", sign, get_args(Sign)),
-            ("map_kind", map_kind, get_args(OrientedMap)),
-        ):
-            if value not in known:
-                raise ValueError(f"{key} must be one of {known}, got {value!r}")
+        if sign not in get_args(Sign):
+            raise ValueError(f"sign must be one of {get_args(Sign)}, got {sign!r}")
         if not 0 <= alpha <= 1 or not temperature > 0 or not 0 <= seed_threshold < 1:
             raise ValueError(
                 "SDCAMHead: expected alpha in [0, 1], temperature > 0 and seed_threshold in "
                 f"[0, 1), got {alpha}, {temperature} and {seed_threshold}"
             )
-        if num_maps < 1:
-            raise ValueError(f"num_maps must be positive, got {num_maps}")
         self.alpha = alpha
         self.temperature = temperature
         self.seed_threshold = seed_threshold
         self.sign = sign
-        self.map_kind = map_kind
-        self.num_maps = min(num_maps, num_classes)
         width = 2 * in_channels
         self.block = nn.Identity()
         if hidden_channels:
@@ -89,16 +77,21 @@ class SDCAMHead(TokenCutHead):
             )
         self.student = nn.Linear(in_channels, num_classes)
 
-    def forward(self, feats: tuple[Tensor, ...]) -> Tensor:
+    @property
+    def class_agnostic(self) -> bool:
+        """Whether the token chooses the side, not a class."""
+        return self.map_kind == "eigenvector" and self.sign == "token"
+
+    def class_scores(self, features: Tensor) -> Tensor:
         """Logits (B, K) of the teacher."""
-        return self.fc(self.block(self.pre_logits(feats)))
+        return self.fc(self.block(features))
 
     def loss(
-        self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs
+        self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs: Any
     ) -> dict[str, Tensor]:
         """``loss`` of the teacher, ``loss_student`` and, where alpha < 1, ``loss_distill``."""
         pooled = self.pre_logits(feats)
-        teacher = self.fc(self.block(pooled))
+        teacher = self.class_scores(pooled)
         # Averaging over the patches before the 1x1 convolution or after it is the same.
         student = self.student(pooled[:, pooled.shape[1] // 2 :])
         losses = self._get_loss(teacher, data_samples, **kwargs)
@@ -111,8 +104,8 @@ class SDCAMHead(TokenCutHead):
 
     def class_maps(self, feats: tuple[Tensor, ...], labels: Tensor) -> Tensor:
         """The student's raw maps of the wanted classes (B, k), float32 (B, k, h, w)."""
-        patches = patch_map(feats[1] if len(feats) > 1 else feats[0], self.grid(feats)).float()
-        with torch.autocast(patches.device.type, enabled=False):
+        patches = self.patches(feats).float()
+        with full_precision(patches):
             return class_activation_maps(patches, self.student.weight.float(), labels)
 
     def oriented_maps(self, feats: tuple[Tensor, ...], class_maps: Tensor) -> Tensor:
@@ -120,33 +113,32 @@ class SDCAMHead(TokenCutHead):
 
         Both are brought to pixels before they are compared.
         """
-        cut = self.localization_maps(feats)
+        cut = self.cut_maps(feats)
         pixels = [
             F.interpolate(maps, scale_factor=self.mask_size, mode="bilinear", align_corners=False)
             for maps in (cut, class_maps)
         ]
         return cut * orientations(*pixels, self.seed_threshold)[:, :, None, None]
 
+    def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
+        """The eigenvector, turned by each label's class map; or that map, by ``map_kind``."""
+        if self.class_agnostic:
+            return super().draw_maps(feats, features, labels)
+        class_maps = self.class_maps(feats, labels)
+        return class_maps if self.map_kind == "cam" else self.oriented_maps(feats, class_maps)
+
     def predict(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None
     ) -> list[DataSample]:
-        """The teacher's scores and label, ``map_labels`` and ``pred_maps`` (k, h, w).
+        """As of the parent, with the teacher's scores.
 
-        As ``CAMHead.predict`` in the classes that get a map. The paper chooses the side behind the
-        affinity refinement: ``seed_map`` (h, w), the class map of the first label, lets
-        ``wsol_mm.SeedSign`` do so; without refiners the choice made here stays. With
-        ``sign='token'`` the one eigenvector serves every class, as ``TokenCutHead.predict`` has it.
+        The paper chooses the side behind the affinity refinement: ``seed_map`` (h, w), the class
+        map of the first label, lets ``wsol_mm.SeedSign`` do so; without refiners the choice made
+        here stays. With ``sign='token'`` the one eigenvector serves every class.
         """
-        if self.map_kind == "eigenvector" and self.sign == "token":
-            return super().predict(feats, data_samples)
-        logits = self(feats).float()
-        samples = self._get_predictions(logits, data_samples)
-        labels = wanted_labels(logits, samples, self.num_maps)
-        class_maps = self.class_maps(feats, labels)
-        if self.map_kind == "cam":
-            set_maps(samples, labels, class_maps)
-            return samples
-        set_maps(samples, labels, self.oriented_maps(feats, class_maps))
-        for sample, seeds in zip(samples, class_maps, strict=True):
-            sample.set_data({"seed_map": seeds[0]})
+        samples = super().predict(feats, data_samples)
+        if self.map_kind == "eigenvector" and not self.class_agnostic:
+            labels = torch.stack([sample.map_labels[:1] for sample in samples])
+            for sample, seeds in zip(samples, self.class_maps(feats, labels), strict=True):
+                sample.set_data({"seed_map": seeds[0]})
         return samples

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from wsol_mm.functional.adversarial_erasing import minmax_maps
 from wsol_mm.functional.cam import class_activation_maps
-from wsol_mm.models.heads.cam_head import CAMHead, target_labels
+from wsol_mm.models.heads.cam_head import CAMHead
+from wsol_mm.models.heads.localizer_head import target_labels
+from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 
 
@@ -24,8 +26,7 @@ class SPGHead(CAMHead):
     the image's class, B1 from B2's foreground probability, C from the mean of B1's and B2's. No
     gradient passes into what supervises; all maps are compared at ``mask_size``.
 
-    Features are ``(b1, b2, last)``: name the two inner layers in ``wsol_mm.WSOLClassifier``'s
-    ``taps``.
+    B1 and B2 read the taps ``b1`` and ``b2`` of a ``wsol_mm.WSOLClassifier``.
 
     Args:
         num_classes: Classes K.
@@ -74,23 +75,20 @@ class SPGHead(CAMHead):
     ) -> dict[str, Tensor]:
         """The classification ``loss`` and, where they take part, ``loss_b2``, ``_b1``, ``_c``."""
         # C reads what the classifier reads, before its dropout.
-        evidence = self.hidden[:-1](self._last_map(feats))
+        evidence = self.hidden[:-1](self.last_map(feats))
         features = self.hidden[-1](evidence)
         losses = self._get_loss(self.class_scores(features), data_samples, **kwargs)
         with_b2, with_b1, with_c = map(_active, (self.loss_b2, self.loss_b1, self.loss_c))
         if not (with_b2 or with_b1 or with_c):
             return losses
-        if len(feats) < 3:
-            raise ValueError(
-                f"SPGHead: expected features (b1, b2, last), got {len(feats)}; use "
-                "wsol_mm.WSOLClassifier and name two layers in its taps"
-            )
-        b2 = self._resize(self.branch_shared(self.branch_2(feats[1])))
+        inner = self.tapped(feats, "b2", "the later of two inner layers")
+        b2 = self._resize(self.branch_shared(self.branch_2(inner)))
         if with_b2:
             label = target_labels(data_samples, features.device)[:, None]
             losses["loss_b2"] = self.loss_b2(b2, self._class_map(features, label))
         if with_b1 or with_c:
-            b1 = self._resize(self.branch_shared(self.branch_1(feats[0])))
+            inner = self.tapped(feats, "b1", "the earlier of two inner layers")
+            b1 = self._resize(self.branch_shared(self.branch_1(inner)))
         if with_b1:
             losses["loss_b1"] = self.loss_b1(b1, b2.sigmoid())
         if with_c:
@@ -101,7 +99,7 @@ class SPGHead(CAMHead):
     @torch.no_grad()
     def _class_map(self, features: Tensor, label: Tensor) -> Tensor:
         """The image's class map in [0, 1], at the masks' size; it does not see the bias."""
-        with torch.autocast(features.device.type, enabled=False):
+        with full_precision(features):
             maps = class_activation_maps(features.float(), self.fc.weight.float(), label)
         return minmax_maps(self._resize(maps))
 
