@@ -1,0 +1,201 @@
+"""Localizers and detectors that a config describes, on photographs in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import DefaultScope
+from numpy.typing import NDArray
+from torch import nn
+
+from wsol_mm.apis.classifiers import Prediction, Preprocessing
+from wsol_mm.apis.localization import Frame
+from wsol_mm.evaluation.find_metric import box_rule_of, wsol_metrics
+from wsol_mm.functional.box_rule import BoxRule
+
+_LOADS = ("LoadImageFromFile", "LoadAnnotations", "LoadMasks")
+# Pipelines resize by points, without smoothing; photographs far larger than data sets' images are
+# brought to this shorter side by areas first.
+SHORTER_SIDE = 512
+
+
+def is_detector(model: nn.Module) -> bool:
+    """Whether a model of a config is one of MMDetection's."""
+    return any(hasattr(model, part) for part in ("bbox_head", "roi_head", "rpn_head"))
+
+
+def is_localizer(model: nn.Module) -> bool:
+    """Whether a model of a config draws maps by itself."""
+    parts = (model, getattr(model, "head", None))
+    return any(type(part).__module__.startswith("wsol_mm.") for part in parts)
+
+
+def class_count(model: nn.Module) -> int:
+    """Classes of a model built from a config."""
+    head = getattr(model, "head", None) or getattr(model, "bbox_head", None)
+    if head is None and hasattr(model, "roi_head"):
+        head = model.roi_head.bbox_head
+        head = head[-1] if isinstance(head, nn.ModuleList) else head
+    return int(getattr(head, "num_classes", 1))
+
+
+def preprocessing_of(model: nn.Module) -> Preprocessing:
+    """Preprocessing of one of MMPretrain's classifiers: its normalisation, its pipeline's size."""
+    processor, size = model.data_preprocessor, None
+    pipeline = model.cfg.get("test_dataloader", {}).get("dataset", {}).get("pipeline", [])
+    for step in pipeline:
+        wanted = step.get("crop_size", step.get("scale"))
+        if wanted is not None:
+            size = (wanted, wanted) if isinstance(wanted, int) else tuple(wanted)[::-1][:2]
+            size = size[::-1] if "scale" in step else size
+    mean, std = (
+        tuple(getattr(processor, key).flatten().tolist())
+        if processor._enable_normalize
+        else (value,) * 3
+        for key, value in (("mean", 0.0), ("std", 1.0))
+    )
+    bgr = not (getattr(processor, "to_rgb", False) or processor._enable_normalize is False)
+    return Preprocessing(size or (224, 224), mean, std, bgr)
+
+
+def rule_of(cfg: Any) -> BoxRule | None:
+    """How the config's own metric makes boxes; None where it has none of ours."""
+    evaluator = cfg.get("test_evaluator")
+    return box_rule_of(evaluator) if wsol_metrics(evaluator) else None
+
+
+class ConfigModel:
+    """A localizer or detector of a config, fed through its own test pipeline.
+
+    Args:
+        model: Built from a config; ``model.cfg`` is it.
+        classes: Names of its classes, or None.
+
+    Raises:
+        ValueError: Another number of names than of classes.
+    """
+
+    def __init__(self, model: nn.Module, classes: Sequence[str] | None = None) -> None:
+        self.model, self.detects = model, is_detector(model)
+        self.method = "detector" if self.detects else type(model.head).__name__
+        count = class_count(model)
+        if classes is not None and len(classes) != count:
+            raise ValueError(f"classes: got {len(classes)} names, the model has {count} classes")
+        self.classes = tuple(classes or (f"class {index}" for index in range(count)))
+        self.scope = model.cfg.get("default_scope", "mmengine")
+        steps = [
+            step
+            for step in model.cfg.test_dataloader.dataset.pipeline
+            if step["type"].split(".")[-1] not in _LOADS
+        ]
+        with DefaultScope.overwrite_default_scope(self.scope):
+            self.pipeline = Compose(steps)
+
+    def predict(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        labels: Sequence[Sequence[int]] | None,
+        topk: int,
+    ) -> list[Prediction]:
+        """Class scores and maps, or boxes, of a batch; as of :class:`AnyClassifier`.
+
+        A head that draws fewer classes than are asked for runs again for each of the others.
+        """
+        samples = self._run(images, None if labels is None else [row[0] for row in labels])
+        if self.detects:
+            return [self._boxes(*pair) for pair in zip(images, samples, strict=True)]
+        found = [_maps(sample) for sample in samples]
+        scores = [sample.pred_score.float().cpu().numpy() for sample in samples]
+        wanted = labels or [np.argsort(-row, kind="stable")[:topk].tolist() for row in scores]
+        for place in range(max(map(len, wanted))):
+            missing = [
+                row
+                for row, classes in enumerate(wanted)
+                if place < len(classes) and not {classes[place], -1} & set(found[row])
+            ]
+            if missing:
+                asked = [wanted[row][place] for row in missing]
+                for row, label, sample in zip(
+                    missing, asked, self._run([images[row] for row in missing], asked), strict=True
+                ):
+                    found[row][label] = _maps(sample)[label]
+        return [
+            Prediction(
+                self._frame(image, sample),
+                row_scores,
+                # one map may serve all classes (-1)
+                {label: maps.get(label, maps.get(-1)) for label in classes},
+            )
+            for image, sample, row_scores, maps, classes in zip(
+                images, samples, scores, found, wanted, strict=True
+            )
+        ]
+
+    def _run(self, images: Sequence[NDArray[np.uint8]], labels: Sequence[int] | None) -> list[Any]:
+        with DefaultScope.overwrite_default_scope(self.scope), torch.no_grad():
+            items = [
+                self.pipeline(_loaded(image, None if labels is None else labels[number]))
+                for number, image in enumerate(images)
+            ]
+            # Padding to a common size would stretch maps; boxes do not mind.
+            groups: dict[Any, list[int]] = {}
+            for number, item in enumerate(items):
+                shape = None if self.detects else item["inputs"].shape
+                groups.setdefault(shape, []).append(number)
+            samples: dict[int, Any] = {}
+            for rows in groups.values():
+                found = self.model.test_step(pseudo_collate([items[row] for row in rows]))
+                samples.update(zip(rows, found, strict=True))
+        return [samples[row] for row in range(len(images))]
+
+    def _frame(self, image: NDArray[np.uint8], sample: Any) -> Frame:
+        height, width = image.shape[:2]
+        small = sample.ori_shape
+        shrink = np.diag([small[1] / width, small[0] / height, 1.0])
+        matrix = sample.metainfo.get("homography_matrix")
+        if matrix is None:
+            matrix = np.diag([*np.atleast_1d(sample.metainfo.get("scale_factor", (1, 1)))[:2], 1.0])
+        seen = tuple(int(side) for side in sample.img_shape[:2])
+        return Frame((width, height), seen[::-1], np.asarray(matrix, dtype=np.float64) @ shrink)
+
+    def _boxes(self, image: NDArray[np.uint8], sample: Any) -> Prediction:
+        frame = self._frame(image, sample)
+        instances = sample.pred_instances
+        instances = instances[instances.scores.argsort(descending=True)]
+        height, width = sample.ori_shape
+        scale = np.array([frame.size[0] / width, frame.size[1] / height] * 2)
+        boxes = instances.bboxes.double().cpu().numpy().reshape(-1, 4) * scale
+        boxes = boxes.clip(0, np.array([*frame.size] * 2))
+        return Prediction(
+            frame,
+            boxes=boxes,
+            scores=instances.scores.double().cpu().numpy(),
+            labels=instances.labels.long().cpu().numpy(),
+        )
+
+
+def _loaded(image: NDArray[np.uint8], label: int | None) -> dict[str, Any]:
+    """What a pipeline has behind its loading step."""
+    pixels = np.ascontiguousarray(_shrunk(image)[..., ::-1])
+    shape = pixels.shape[:2]
+    results = dict(img=pixels, img_shape=shape, ori_shape=shape, img_id="image", img_path="image")
+    return results if label is None else results | {"gt_label": label}
+
+
+def _maps(sample: Any) -> dict[int, NDArray[np.float32]]:
+    maps = sample.pred_maps.float().cpu().numpy()
+    return dict(zip(sample.map_labels.tolist(), maps, strict=True))
+
+
+def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    scale = SHORTER_SIDE / min(height, width)
+    if scale >= 0.5:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
