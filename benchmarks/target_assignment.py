@@ -69,7 +69,7 @@ class Case:
 
 def model_of(config: str) -> ConfigDict:
     """The model of a config below ``configs/wend``."""
-    return Config.fromfile(CONFIGS / "wend" / config).model
+    return Config.fromfile(CONFIGS / "wend" / config).model.detector
 
 
 def built(cfg: ConfigDict, device: str, **changes: Any) -> nn.Module:

@@ -67,8 +67,8 @@ class Row:
 
 
 # no box is dropped for its score, so that post-processing has as much to do as it can have
-EVERY_BOX = {"model.test_cfg.score_thr": 0.0}
-CLASSES = "model.bbox_head.num_classes"
+EVERY_BOX = {"model.detector.test_cfg.score_thr": 0.0}
+CLASSES = "model.detector.bbox_head.num_classes"
 ROWS = {
     BASE: Row("SCR", "psol/scr_r50_cub.py", paper=(24.55, 0.331)),
     "fcos": Row("FCOS", "wend/fcos_r50_cub.py", EVERY_BOX, "macs", (99.12, 0.245)),
@@ -88,9 +88,11 @@ ROWS = {
     ),
     "fcos_lean": Row("lean FCOS", "wend/fcos_r50_cub_lean.py", EVERY_BOX, 1.1),
     "faster_rcnn": Row(
-        "Faster R-CNN", "wend/faster_rcnn_r50_cub.py", {"model.test_cfg.rcnn.score_thr": 0.0}
+        "Faster R-CNN",
+        "wend/faster_rcnn_r50_cub.py",
+        {"model.detector.test_cfg.rcnn.score_thr": 0.0},
     ),
-    "cln": Row("CLN", "wend/cln_r50_cub.py", {"model.test_cfg.rcnn.score_thr": 0.0}),
+    "cln": Row("CLN", "wend/cln_r50_cub.py", {"model.detector.test_cfg.rcnn.score_thr": 0.0}),
     "deformable_detr": Row("Deformable DETR", "wend/deformable_detr_r50_cub.py"),
 }
 
@@ -114,7 +116,7 @@ def subject(row: Row, size: int, side: int, device: str) -> Subject:
     if not path.is_file():
         raise FileNotFoundError(f"config {path} does not exist: write it or remove its row")
     cfg = Config.fromfile(path)
-    cfg.merge_from_dict({"model.backbone.init_cfg": None, **row.options})
+    cfg.merge_from_dict({"model.detector.backbone.init_cfg": None, **row.options})
     found = Subject(cfg, partial(batch, size, side), device)
     MMLogger.get_current_instance().setLevel("WARNING")  # or each weight is logged
     found.model.init_weights()
@@ -134,7 +136,7 @@ def backbone(found: Subject) -> None:
     found.model.eval()
     with torch.no_grad():
         data = found.model.data_preprocessor(found.batch())
-        found.model.backbone(data["inputs"])
+        found.model.detector.backbone(data["inputs"])
 
 
 def macs_at_test(found: Subject, call: Call) -> int:

@@ -7,16 +7,18 @@ _base_ = [
 ]
 
 model = dict(
-    # the layers of configs/cam/resnet18_toy.py, but 3x3 cells of 32 px: pooling forgets places, and
-    # only the zeros around a map tell a convolution where it is. On 12x12 cells places came far slower.
-    backbone=dict(
-        _delete_=True,
-        type="mmpretrain.ResNet",
-        depth=18,
-        base_channels=16,
-        strides=(1, 2, 2, 2),
+    detector=dict(
+        # the layers of configs/cam/resnet18_toy.py, but 3x3 cells of 32 px: pooling forgets places, and
+        # only the zeros around a map tell a convolution where it is. On 12x12 cells places came far slower.
+        backbone=dict(
+            _delete_=True,
+            type="mmpretrain.ResNet",
+            depth=18,
+            base_channels=16,
+            strides=(1, 2, 2, 2),
+        ),
+        bbox_head=dict(in_channels=128),
     ),
-    bbox_head=dict(in_channels=128),
 )
 # PSOL's crops, milder for images this small
 train_pipeline = [

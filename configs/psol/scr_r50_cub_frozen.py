@@ -2,4 +2,4 @@
 # included.
 _base_ = "./scr_r50_cub.py"
 
-model = dict(backbone=dict(frozen_stages=4))
+model = dict(detector=dict(backbone=dict(frozen_stages=4)))

@@ -9,11 +9,5 @@ _base_ = [
 # the paper's row of this data set for Faster R-CNN with DenseNet161; it gives none for CLN
 model = dict(
     eta=0.03125,
-    roi_head=dict(
-        bbox_head=dict(
-            loss_we=dict(
-                type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1
-            )
-        )
-    ),
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1),
 )

@@ -3,5 +3,7 @@
 _base_ = "./deformable_detr_r50_cub.py"
 
 model = dict(
-    backbone=dict(init_cfg=dict(checkpoint="data/weights/moco_v2_r50.pth", prefix="backbone."))
+    detector=dict(
+        backbone=dict(init_cfg=dict(checkpoint="data/weights/moco_v2_r50.pth", prefix="backbone."))
+    ),
 )

@@ -8,7 +8,5 @@ _base_ = [
 
 # not given: gamma and alpha of the data set's Faster R-CNN, tau and eta of CUB's Deformable DETR
 model = dict(
-    bbox_head=dict(
-        loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.9, tau2=0.9)
-    )
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.9, tau2=0.9),
 )

@@ -9,9 +9,5 @@ _base_ = [
 # the network of the paper's studies: gamma, alpha from Table 3, eta from Table 4, tau from Table 9
 model = dict(
     eta=0.125,
-    roi_head=dict(
-        bbox_head=dict(
-            loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3)
-        )
-    ),
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
 )

@@ -9,11 +9,5 @@ _base_ = [
 # Table 8 of the paper
 model = dict(
     eta=0.03125,
-    roi_head=dict(
-        bbox_head=dict(
-            loss_we=dict(
-                type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1
-            )
-        )
-    ),
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1),
 )

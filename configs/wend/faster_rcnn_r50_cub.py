@@ -11,9 +11,5 @@ _base_ = [
 # losses: the control for the entropy is this config with `model.roi_head.bbox_head.loss_we=None`.
 model = dict(
     eta=0.125,
-    roi_head=dict(
-        bbox_head=dict(
-            loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3)
-        )
-    ),
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
 )

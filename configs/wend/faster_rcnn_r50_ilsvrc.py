@@ -9,11 +9,5 @@ _base_ = [
 # the paper's DenseNet161 (Table 8); it gives no values for ResNet-50
 model = dict(
     eta=0.03125,
-    roi_head=dict(
-        bbox_head=dict(
-            loss_we=dict(
-                type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1
-            )
-        )
-    ),
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1),
 )

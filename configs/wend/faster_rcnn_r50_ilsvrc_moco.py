@@ -3,5 +3,7 @@
 _base_ = "./faster_rcnn_r50_ilsvrc.py"
 
 model = dict(
-    backbone=dict(init_cfg=dict(checkpoint="data/weights/moco_v2_r50.pth", prefix="backbone."))
+    detector=dict(
+        backbone=dict(init_cfg=dict(checkpoint="data/weights/moco_v2_r50.pth", prefix="backbone."))
+    ),
 )

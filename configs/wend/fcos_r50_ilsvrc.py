@@ -9,7 +9,5 @@ _base_ = [
 # the paper's row of this data set for Faster R-CNN with DenseNet161; it gives none for FCOS
 model = dict(
     eta=0.03125,
-    bbox_head=dict(
-        loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1)
-    ),
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1),
 )

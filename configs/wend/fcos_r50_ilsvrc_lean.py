@@ -3,13 +3,15 @@
 _base_ = "./fcos_r50_ilsvrc.py"
 
 model = dict(
-    neck=dict(
-        type="mmdet.ChannelMapper",
-        in_channels=[2048],
-        out_channels=256,
-        kernel_size=1,
-        num_outs=1,
-        norm_cfg=dict(type="GN", num_groups=32),
+    detector=dict(
+        neck=dict(
+            type="mmdet.ChannelMapper",
+            in_channels=[2048],
+            out_channels=256,
+            kernel_size=1,
+            num_outs=1,
+            norm_cfg=dict(type="GN", num_groups=32),
+        ),
+        bbox_head=dict(in_channels=256, feat_channels=256),
     ),
-    bbox_head=dict(in_channels=256, feat_channels=256),
 )

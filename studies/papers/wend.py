@@ -11,10 +11,10 @@ from typing import Any
 
 from studies.harness.trial import Trial
 from studies.papers.tables import Column, PaperTable, Row
-from studies.toy.detectors import DETECTORS, at_eta, classifier_key, without_entropy
+from studies.toy.detectors import DETECTORS, at_eta, at_fixed_rate, without_entropy
 
 TITLE = "Weighted entropy detectors (Xu et al., ACM MM 2023)"
-POSITIVES = "model.train_cfg.rcnn.sampler.pos_fraction"
+SAMPLER = "model.detector.train_cfg.rcnn.sampler"
 NAMES = {"cub": "CUB", "ilsvrc": "ILSVRC"}
 METRICS = {
     "Top-1 Loc": ("top1_loc",),
@@ -49,7 +49,7 @@ def faster_rcnn(data: str, toy: bool, *, form: str | None = "primary", **values:
         toy: The toy stand-in.
         form: Form of the entropy, None for none of it.
         values: What differs from ``FINAL``: ``gamma``, ``alpha``, ``tau``, ``eta``, and
-            ``positives``, the largest share of positive samples.
+            ``negatives``, how many for each positive sample.
     """
     values = {**FINAL[data], **values}
     if toy:
@@ -58,9 +58,17 @@ def faster_rcnn(data: str, toy: bool, *, form: str | None = "primary", **values:
         config = f"configs/wend/faster_rcnn_densenet161_{data}.py"
         trial = Trial(config, {"model.eta": values["eta"]})
     trial = without_entropy(trial) if form is None else with_entropy(trial, form, values)
-    if "positives" in values:
-        trial = replace(trial, options={**trial.options, POSITIVES: values["positives"]})
+    if "negatives" in values:
+        ratio = values["negatives"]
+        quotas = {f"{SAMPLER}.pos_fraction": 1 / (1 + ratio), f"{SAMPLER}.neg_pos_ub": ratio}
+        trial = replace(trial, options={**trial.options, **quotas})
     return trial
+
+
+def eta_alone(data: str, toy: bool) -> Trial:
+    """The paper's own control that it does not report: the final eta, and no entropy."""
+    alone = faster_rcnn(data, toy, form=None, eta=1)
+    return at_fixed_rate(alone, FINAL[data]["eta"])
 
 
 def deformable_detr(toy: bool, tau: float) -> Trial:
@@ -76,8 +84,7 @@ def with_entropy(trial: Trial, form: str, values: Mapping[str, Any]) -> Trial:
     found |= {"tau1": values["tau"], "tau2": values["tau"]}
     # the default stays unsaid, so that a table's trial is the config's own where it equals it
     found |= {} if form == "primary" else {"form": form}
-    key = f"{classifier_key(trial)}.loss_we"
-    options = {f"{key}.{name}": value for name, value in found.items()}
+    options = {f"model.loss_we.{name}": value for name, value in found.items()}
     return replace(trial, options={**trial.options, **options})
 
 
@@ -108,12 +115,12 @@ def table(
 
 
 def cells(text: str) -> tuple[str, ...]:
-    """Numbers of a row; a slash stays in its cell.
+    """Numbers of a row; a slash stays in its cell, and a dash is none.
 
     >>> cells("81.73 91.12/91.24 92.94/93.06")
     ('81.73', '91.12 / 91.24', '92.94 / 93.06')
     """
-    return tuple(word.replace("/", " / ") for word in text.split())
+    return tuple("" if word == "-" else word.replace("/", " / ") for word in text.split())
 
 
 def tables(toy: bool) -> tuple[PaperTable, ...]:
@@ -201,6 +208,11 @@ def tables(toy: bool) -> tuple[PaperTable, ...]:
                     both(None, eta=1),
                 ),
                 (
+                    ("BCD, the eta below ²",),
+                    "- - - - - -",
+                    {data: eta_alone(data, toy) for data in FINAL},
+                ),
+                (
                     ("w/ Entropy",),
                     "82.83 92.42/92.85 94.28/94.72 60.65 68.30/70.62 69.84/72.23",
                     both("entropy"),
@@ -212,7 +224,8 @@ def tables(toy: bool) -> tuple[PaperTable, ...]:
                 ),
             ],
             toy,
-            "BCD alone has eta 1 (ours).",
+            "BCD alone has eta 1 (ours). ² Ours, not the paper's: supervised steps 8 and 32 times "
+            "shorter, at the same learning rate as BCD alone.",
         ),
         table(
             11,
@@ -230,14 +243,14 @@ def tables(toy: bool) -> tuple[PaperTable, ...]:
             f"positive to negative samples ({frcnn}, gamma 6, alpha 0.1, eta 0.125, tau 0.3)",
             ("positive : negative",),
             [
-                (("1:1",), "83.24 92.95/93.07 94.87/94.99", cub(positives=1 / 2)),
-                (("2:3",), "83.38 93.06/93.22 94.92/95.09", cub(positives=2 / 5)),
-                (("1:3",), "83.39 93.12/93.31 94.99/95.18", cub(positives=1 / 4)),
-                (("1:4",), "83.44 93.14/93.41 95.05/95.33", cub(positives=1 / 5)),
-                (("1:5",), "82.72 92.19/92.49 94.06/94.36", cub(positives=1 / 6)),
+                (("1:1",), "83.24 92.95/93.07 94.87/94.99", cub(negatives=1)),
+                (("2:3",), "83.38 93.06/93.22 94.92/95.09", cub(negatives=1.5)),
+                (("1:3",), "83.39 93.12/93.31 94.99/95.18", cub(negatives=3)),
+                (("1:4",), "83.44 93.14/93.41 95.05/95.33", cub(negatives=4)),
+                (("1:5",), "82.72 92.19/92.49 94.06/94.36", cub(negatives=5)),
             ],
             toy,
-            "Ours: the sampler of the second stage, where the ratio is an upper bound for the "
-            "positives.",
+            "The sampler of the second stage: no image has more negatives for each positive than "
+            "that.",
         ),
     )

@@ -26,33 +26,35 @@ DETECTORS = {
     "Deformable DETR": replace(
         on_cam_boxes(
             "configs/wend/deformable_detr_r18_toy.py",
-            {"model.backbone.init_cfg.checkpoint": "{cam}"},
+            {"model.detector.backbone.init_cfg.checkpoint": "{cam}"},
         ),
         inputs={"boxes": BOXES, "cam": CAM},
     ),
 }
 
 
-def classifier_key(trial: Trial) -> str:
-    """Config key of the head whose classifier has the entropy."""
-    two_stage = "roi_head" in resolved_config(trial).model
-    return "model.roi_head.bbox_head" if two_stage else "model.bbox_head"
-
-
 def without_entropy(trial: Trial) -> Trial:
     """The same detector at the same ``eta`` and rate, trained on the boxes alone."""
-    return replace(trial, options={**trial.options, f"{classifier_key(trial)}.loss_we": None})
+    return replace(trial, options={**trial.options, "model.loss_we": None})
 
 
 def at_eta(trial: Trial, eta: float) -> Trial:
     """The same detector with another weight of the supervised losses.
 
-    The rate moves the other way, so that the steps of supervision stay as long as they were and
-    only the entropy's share changes: eta alone would be a search of the learning rate.
+    Under SGD the rate moves the other way, so that the steps of supervision stay as long as they
+    were and only the entropy's share changes: eta alone would be a search of the learning rate.
+    Adam's steps do not depend on the length of the gradient.
     """
     cfg = resolved_config(trial)
-    own, rate = cfg.model.get("eta", 1.0), cfg.optim_wrapper.optimizer.lr
+    own, optimizer = cfg.model.get("eta", 1.0), cfg.optim_wrapper.optimizer
     if eta == own:
         return trial
-    changed = {"model.eta": eta, "optim_wrapper.optimizer.lr": rate * own / eta}
+    changed = {"model.eta": eta}
+    if optimizer.type == "SGD":
+        changed["optim_wrapper.optimizer.lr"] = optimizer.lr * own / eta
     return replace(trial, options={**trial.options, **changed})
+
+
+def at_fixed_rate(trial: Trial, eta: float) -> Trial:
+    """The same detector at another eta and its own rate: as the paper changes eta."""
+    return replace(trial, options={**trial.options, "model.eta": eta})

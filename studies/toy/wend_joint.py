@@ -111,7 +111,7 @@ def shortened(trial: Trial, epochs: int) -> Trial:
 
 def box_rule(cfg: Config) -> str:
     """Which boxes of an image count in the columns of all boxes, as the config has it."""
-    model = cfg.model
+    model = cfg.model.get("detector", cfg.model)
     test = model.get("test_cfg") or {}
     test = test.get("rcnn", test)
     if "nms" in test:

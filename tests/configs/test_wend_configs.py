@@ -10,10 +10,12 @@ import torch
 import yaml
 from mmengine.dataset import Compose
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DefaultScope
+from mmengine.registry import TASK_UTILS, DefaultScope
+from mmengine.structures import InstanceData
 
 pytest.importorskip("mmcv._ext")
 
+from wsol_mm.models.task_modules import sample_batch
 from wsol_mm.registry import MODELS
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -50,6 +52,7 @@ def test_resnet50_has_the_size_of_a_c5_detector(load_config, meta_device):
     cfg = copy.deepcopy(load_config("wend/faster_rcnn_r50_cub.py").model)
     with meta_device:
         model = MODELS.build(cfg)
+    model = model.detector
     sizes = {name: sum(p.numel() for p in m.parameters()) for name, m in model.named_children()}
     assert sizes["backbone"] == 23508032
     # 3x3 2048-512, 9 anchors: 1 score and 4 offsets each
@@ -60,12 +63,57 @@ def test_resnet50_has_the_size_of_a_c5_detector(load_config, meta_device):
     assert len(model.rpn_head.prior_generator.grid_priors([(7, 7)], device="cpu")[0]) == 441
 
 
+def first_stage(cfg):
+    """The RPN of a config with one channel."""
+    head = {**cfg.rpn_head, "in_channels": 1, "feat_channels": 1}
+    return MODELS.build({**head, "train_cfg": cfg.train_cfg.rpn, "test_cfg": cfg.test_cfg.rpn})
+
+
+@pytest.mark.parametrize("name", ["faster_rcnn_r50_cub", "cln_r50_cub"])
+def test_every_box_has_a_positive_anchor(load_config, name):
+    """The best one where none passes (section 3.2.1), however small the box is."""
+    head = first_stage(copy.deepcopy(load_config(f"wend/{name}.py").model.detector))
+    draws = torch.rand(200, 4, generator=torch.Generator().manual_seed(0))
+    sizes = 20 + 30 * draws[:, 2:]
+    corners = draws[:, :2] * (224 - sizes)
+    boxes = torch.cat([corners, corners + sizes], dim=1)
+    truth = [
+        InstanceData(bboxes=box[None], labels=torch.zeros(1, dtype=torch.int64)) for box in boxes
+    ]
+    metas = [{"img_shape": (224, 224), "pad_shape": (224, 224)}] * len(boxes)
+
+    def without():
+        anchors = head.get_anchors([(7, 7)], metas, device="cpu")
+        labels = torch.cat(head.get_targets(*anchors, truth, metas)[0], dim=1)
+        return ((labels == 0).sum(dim=1) == 0).float().mean().item()
+
+    assert without() == 0
+    head.assigner.min_pos_iou = 0.3
+    assert without() > 0.5
+
+
+@pytest.mark.parametrize("ratio", [1, 1.5, 5])
+def test_the_second_stage_samples_by_the_papers_ratio(load_config, ratio):
+    """Table 12: its rows differ, also where an image has few positives."""
+    cfg = copy.deepcopy(load_config("wend/faster_rcnn_r50_cub.py").model.detector.train_cfg.rcnn)
+    assert (cfg.sampler.pos_fraction, cfg.sampler.neg_pos_ub) == (0.5, 1)
+    cfg.sampler.update(pos_fraction=1 / (1 + ratio), neg_pos_ub=ratio, add_gt_as_proposals=False)
+    boxes = torch.tensor([[0.0, 0, 100, 100]])
+    near = boxes + torch.arange(4)[:, None]
+    far = torch.tensor([[120.0, 120, 200, 200]]).repeat(100, 1)
+    truth = InstanceData(bboxes=boxes, labels=torch.zeros(1, dtype=torch.int64))
+    assigner, sampler = TASK_UTILS.build(cfg.assigner), TASK_UTILS.build(cfg.sampler)
+    found = sample_batch(assigner, sampler, torch.cat([near, far])[None], [truth])
+    assert len(found.pos_priors) == 4
+    assert len(found.neg_priors) == 4 * ratio
+
+
 @pytest.mark.parametrize(
     ("num_classes", "parameters"), [(1, 99.12e6), (200, 102.79e6), (1000, 117.54e6)]
 )
 def test_fcos_has_the_papers_parameter_counts(load_config, meta_device, num_classes, parameters):
     cfg = copy.deepcopy(load_config("wend/fcos_r50_cub.py").model)
-    cfg.bbox_head.num_classes = num_classes
+    cfg.detector.bbox_head.num_classes = num_classes
     with meta_device:
         model = MODELS.build(cfg)
     # Table 1 gives two decimals of millions
@@ -76,14 +124,14 @@ def test_fcos_has_the_papers_parameter_counts(load_config, meta_device, num_clas
 def test_a_lean_head_differs_in_width_alone(load_config, meta_device, data):
     lean, wide = (load_config(f"wend/fcos_r50_{data}{end}.py").to_dict() for end in ("_lean", ""))
     with meta_device:
-        model = MODELS.build(copy.deepcopy(lean["model"]))
+        model = MODELS.build(copy.deepcopy(lean["model"])).detector
     sizes = {name: sum(p.numel() for p in m.parameters()) for name, m in model.named_children()}
     # 1x1 and its norm; two branches of 3x3 and norm, six outputs of 3x3, the scale of distances
     assert sizes["neck"] == 2048 * 256 + 2 * 256
     branch = 9 * 256 * 256 + 2 * 256
     assert sizes["bbox_head"] - 1 - 6 * (9 * 256 + 1) in (2 * branch, 2 * (branch + 256))
-    del lean["model"]["neck"]
-    lean["model"]["bbox_head"].update(in_channels=2048, feat_channels=2048)
+    del lean["model"]["detector"]["neck"]
+    lean["model"]["detector"]["bbox_head"].update(in_channels=2048, feat_channels=2048)
     assert lean == wide
 
 
@@ -102,8 +150,7 @@ def test_a_lean_head_differs_in_width_alone(load_config, meta_device, data):
 )
 def test_values_of_the_paper(load_config, name, eta, values, epochs):
     cfg = load_config(f"wend/{name}.py")
-    head = cfg.model.get("roi_head", cfg.model).bbox_head
-    loss = head.loss_we
+    loss = cfg.model.loss_we
     assert cfg.model.eta == eta
     assert (loss.gamma, loss.alpha, loss.tau1, loss.tau2) == values
     assert cfg.train_cfg.max_epochs == cfg.param_scheduler[0].T_max == epochs
@@ -174,8 +221,8 @@ def test_deformable_detr_is_the_papers(load_config, meta_device, data):
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     # section 4.2.4 gives two decimals of millions
     assert abs(trained - 16.45e6) < 0.005e6
-    assert model.num_queries == model.test_cfg.max_per_img == 30
-    loss = cfg.model.bbox_head.loss_we
+    assert model.detector.num_queries == model.detector.test_cfg.max_per_img == 30
+    loss = cfg.model.loss_we
     gamma, alpha = (6, 0.1) if data == "cub" else (4, 0.25)
     assert (loss.gamma, loss.alpha, loss.tau1, loss.tau2) == (gamma, alpha, 0.9, 0.9)
     assert model.eta == 1
@@ -194,7 +241,9 @@ def test_deformable_detr_is_the_papers(load_config, meta_device, data):
     expected = {
         name
         for name, parameter in model.named_parameters()
-        if "sampling_offsets" in name or "reference_points" in name or name.startswith("backbone")
+        if "sampling_offsets" in name
+        or "reference_points" in name
+        or name.startswith("detector.backbone")
     }
     assert slow == expected & set(rates)
     assert any("sampling_offsets" in name for name in slow)
@@ -231,7 +280,7 @@ def test_scr_is_psols(load_config, meta_device):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("_frozen")])
 def test_a_frozen_backbone_keeps_weights_and_statistics(load_config, name):
-    cfg = load_config(f"{name}.py").model.backbone
+    cfg = load_config(f"{name}.py").model.detector.backbone
     torch.manual_seed(0)
     backbone = MODELS.build(
         {**copy.deepcopy(cfg), "depth": 18, "base_channels": 4, "init_cfg": None}
@@ -252,11 +301,14 @@ def test_a_frozen_backbone_keeps_weights_and_statistics(load_config, name):
 def test_moco_changes_the_first_weights_only(load_config, name):
     ours = load_config(f"{name}.py").to_dict()
     base = load_config(f"{name.removesuffix('_moco')}.py").to_dict()
-    init = ours["model"]["backbone"].pop("init_cfg")
+    init = ours["model"]["detector"]["backbone"].pop("init_cfg")
     assert init == {
         "type": "Pretrained",
         "checkpoint": "data/weights/moco_v2_r50.pth",
         "prefix": "backbone.",
     }
-    assert base["model"]["backbone"].pop("init_cfg")["checkpoint"] == "torchvision://resnet50"
+    assert (
+        base["model"]["detector"]["backbone"].pop("init_cfg")["checkpoint"]
+        == "torchvision://resnet50"
+    )
     assert ours == base

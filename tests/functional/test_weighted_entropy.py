@@ -5,9 +5,15 @@ import math
 import pytest
 import torch
 
-from wsol_mm.functional.weighted_entropy import FORMS, contributing, weighted_entropy
+from wsol_mm.functional.weighted_entropy import (
+    FORMS,
+    contributing,
+    modulating_factor,
+    weighted_entropy,
+)
 
 CUB = {"gamma": 6.0, "alpha": 0.1, "tau1": 0.3, "tau2": 0.3}
+ILSVRC = {"gamma": 4.0, "alpha": 0.25, "tau1": 0.1, "tau2": 0.1}
 
 
 def gradient(p, **kwargs):
@@ -144,6 +150,42 @@ def test_plain_entropy_holds_positives_down_where_eta_is_small():
     assert len(held) == 388  # no gap between them
     assert pushed_down(p, 0.27, **plain).any()
     assert not pushed_down(p, 0.28, **plain).any()
-    ilsvrc = {"gamma": 4.0, "alpha": 0.25, "tau1": 0.1, "tau2": 0.1}
     assert not pushed_down(p, 0.125, **CUB).any()
-    assert not pushed_down(p, 0.03125, **ilsvrc).any()
+    assert not pushed_down(p, 0.03125, **ILSVRC).any()
+
+
+def pushed_up(p, eta, **kwargs):
+    """Whether the entropy pushes a negative's logit up harder than supervision pulls it down."""
+    return -gradient(p, **kwargs) * p * (1 - p) > eta * p
+
+
+def test_weighted_entropy_pushes_negatives_up_with_the_values_of_ilsvrc():
+    """The other side: there the loss overturns labels; with CUB's values it never does."""
+    p = torch.arange(1, 1000, dtype=torch.float64) / 1000
+    raised = p[pushed_up(p, 0.03125, **ILSVRC)]
+    assert (raised[0].item(), raised[-1].item()) == pytest.approx((0.152, 0.541), abs=1e-3)
+    assert len(raised) == round((raised[-1] - raised[0]).item() * 1000) + 1
+    assert not pushed_up(p, 0.125, **CUB).any()
+
+
+def test_detached_holds_positives_down_with_the_values_of_ilsvrc():
+    p = torch.arange(1, 1000, dtype=torch.float64) / 1000
+    held = p[pushed_down(p, 0.03125, **ILSVRC, form="detached")]
+    assert (held[0].item(), held[-1].item()) == pytest.approx((0.100, 0.176), abs=1e-3)
+    assert not pushed_up(p, 0.03125, **ILSVRC, form="detached")[p < 0.5].any()
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "focal_entropy"])
+def test_the_factor_times_the_entropy_is_the_loss(form):
+    p = torch.linspace(0, 1, 101, dtype=torch.float64)
+    entropy = weighted_entropy(p, form="entropy", **CUB)
+    factor = modulating_factor(p, form=form, **CUB)
+    torch.testing.assert_close(factor * entropy, weighted_entropy(p, form=form, **CUB))
+    assert modulating_factor(p[50], form=form, **CUB) == pytest.approx(
+        {"entropy": 1, "swapped_alpha": 0.9 / 64}.get(form, 0.1 / 64)
+    )
+
+
+def test_two_factors_are_no_weight():
+    with pytest.raises(ValueError, match="a factor for each term"):
+        modulating_factor(torch.tensor([0.5]), form="focal_entropy", **CUB)

@@ -28,24 +28,18 @@ model = dict(
 RETINANET_WE = """
 _base_ = "mmdet::_base_/models/retinanet_r50_fpn.py"
 default_scope = "mmdet"
+detector = _base_.model
+detector.backbone = dict(
+    type="mmpretrain.ResNet", depth=18, base_channels=8, out_indices=(0, 1, 2, 3)
+)
+detector.neck.update(in_channels=[8, 16, 32, 64], out_channels=16)
+detector.bbox_head.update(num_classes=1, in_channels=16, feat_channels=16)
 model = dict(
-    type="wsol_mm.BCDSingleStageDetector",
+    _delete_=True,
+    type="wsol_mm.BinaryClassDetector",
+    detector=detector,
     eta=0.5,
-    backbone=dict(
-        _delete_=True,
-        type="mmpretrain.ResNet",
-        depth=18,
-        base_channels=8,
-        out_indices=(0, 1, 2, 3),
-    ),
-    neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
-    bbox_head=dict(
-        type="wsol_mm.WERetinaHead",
-        num_classes=1,
-        in_channels=16,
-        feat_channels=16,
-        loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
-    ),
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
 )
 data = dict(type="wsol_mm.ToyScenes", data_root="data/toy", metainfo=dict(classes=("object",)))
 train_dataloader = dict(

@@ -62,6 +62,50 @@ def contributing(p: Tensor, *, tau1: float, tau2: float, form: Form = "primary")
     return (p < tau1) | (p >= tau2)
 
 
+def modulating_factor(
+    p: Tensor,
+    *,
+    gamma: float,
+    alpha: float,
+    tau1: float,
+    tau2: float,
+    form: Form = "primary",
+) -> Tensor:
+    """The weight w(p) of each sample's entropy, see :func:`weighted_entropy`.
+
+    Args:
+        p: Foreground probabilities in [0, 1], any shape, floating.
+        gamma: Focusing exponent, at least 0.
+        alpha: Balance between the sides, in [0, 1].
+        tau1: Upper end of the background side.
+        tau2: Lower end of the foreground side.
+        form: Any but ``focal_entropy``, whose two terms have a factor each.
+
+    Returns:
+        Shape and type of ``p``.
+
+    Raises:
+        ValueError: If ``form`` has no such weight.
+
+    Example:
+        >>> p = torch.tensor([0.1, 0.3, 0.5])
+        >>> modulating_factor(p, gamma=2.0, alpha=0.25, tau1=0.2, tau2=0.4)
+        tensor([0.0075, 0.0000, 0.0625])
+    """
+    if form == "focal_entropy":
+        raise ValueError("form='focal_entropy' has a factor for each term, not one weight")
+    if form == "entropy":
+        return torch.ones_like(p)
+    on_background = {"global_alpha": alpha, "swapped_alpha": alpha}.get(form, 1 - alpha)
+    on_foreground = {"swapped_alpha": 1 - alpha}.get(form, alpha)
+    eps = torch.finfo(p.dtype).eps
+    inner = p.clamp(eps, 1 - eps)
+    factor = (p < tau1) * (on_background * inner**gamma) + (p >= tau2) * (
+        on_foreground * (1 - inner) ** gamma
+    )
+    return factor.detach() if form == "detached" else factor
+
+
 def weighted_entropy(
     p: Tensor,
     *,
@@ -117,24 +161,13 @@ def weighted_entropy(
     if not p.is_floating_point():
         raise TypeError(f"p must be a floating tensor of probabilities, got {p.dtype}")
     p = p.to(torch.promote_types(p.dtype, torch.float32))
-    background = p < tau1
-    foreground = p >= tau2
     eps = torch.finfo(p.dtype).eps
-    p = p.clamp(eps, 1 - eps)
-    self_information = -p * p.log(), -(1 - p) * torch.log1p(-p)
+    inner = p.clamp(eps, 1 - eps)
+    self_information = -inner * inner.log(), -(1 - inner) * torch.log1p(-inner)
     if form == "focal_entropy":
         return (
-            alpha * (1 - p) ** gamma * self_information[0]
-            + (1 - alpha) * p**gamma * self_information[1]
+            alpha * (1 - inner) ** gamma * self_information[0]
+            + (1 - alpha) * inner**gamma * self_information[1]
         )
-    entropy = self_information[0] + self_information[1]
-    if form == "entropy":
-        return entropy
-    on_background = {"global_alpha": alpha, "swapped_alpha": alpha}.get(form, 1 - alpha)
-    on_foreground = {"swapped_alpha": 1 - alpha}.get(form, alpha)
-    factor = background * (on_background * p**gamma) + foreground * (
-        on_foreground * (1 - p) ** gamma
-    )
-    if form == "detached":
-        factor = factor.detach()
-    return factor * entropy
+    factor = modulating_factor(p, gamma=gamma, alpha=alpha, tau1=tau1, tau2=tau2, form=form)
+    return factor * (self_information[0] + self_information[1])

@@ -3,29 +3,22 @@
 # WEND says "on the backbone feature map" and "cut down"; the numbers are ours where it gives none.
 _base_ = "mmdet::_base_/models/faster-rcnn_r50_fpn.py"
 
-model = dict(
-    type="wsol_mm.BCDFasterRCNN",
-    # all layers and batch norms train: 224 px crops leave room for large batches
-    backbone=dict(out_indices=(3,), frozen_stages=-1, norm_eval=False),
-    neck=None,
-    # MMDetection's heads with the targets of a batch at once
-    rpn_head=dict(
-        type="wsol_mm.BatchRPNHead",
-        in_channels=2048,
-        feat_channels=512,
-        # squares of 64, 128 and 224 px
-        anchor_generator=dict(scales=[2, 4, 7], strides=[32]),
-    ),
-    roi_head=dict(
-        type="wsol_mm.BatchRoIHead",
-        bbox_roi_extractor=dict(out_channels=2048, featmap_strides=[32]),
-        bbox_head=dict(type="wsol_mm.WEShared2FCBBoxHead", in_channels=2048, num_classes=1),
-    ),
-    train_cfg=dict(
-        rpn=dict(sampler=dict(num=64)),
-        rpn_proposal=dict(max_per_img=100),
-        # half positives at most: the paper's pos:neg = 1:1 (its Table 12)
-        rcnn=dict(sampler=dict(num=64, pos_fraction=0.5)),
-    ),
-    test_cfg=dict(rpn=dict(max_per_img=100)),
-)
+_detector = _base_.model
+_detector.neck = None
+# all layers and batch norms train: 224 px crops leave room for large batches
+_detector.backbone.update(out_indices=(3,), frozen_stages=-1, norm_eval=False)
+# MMDetection's heads with the targets of a batch at once; squares of 64, 128 and 224 px
+_detector.rpn_head.update(type="wsol_mm.BatchRPNHead", in_channels=2048, feat_channels=512)
+_detector.rpn_head.anchor_generator.update(scales=[2, 4, 7], strides=[32])
+_detector.roi_head.type = "wsol_mm.BatchRoIHead"
+_detector.roi_head.bbox_roi_extractor.update(out_channels=2048, featmap_strides=[32])
+_detector.roi_head.bbox_head.update(in_channels=2048, num_classes=1)
+_detector.train_cfg.rpn.sampler.num = 64
+# section 3.2.1: where no anchor passes the threshold, the best one is positive, however small its IoU
+_detector.train_cfg.rpn.assigner.min_pos_iou = 1e-3
+_detector.train_cfg.rpn_proposal.max_per_img = 100
+# pos:neg = 1:1 (Table 12), no more negatives than positives: neg_pos_ub is the ratio, not a ceiling
+_detector.train_cfg.rcnn.sampler.update(num=64, pos_fraction=0.5, neg_pos_ub=1)
+_detector.test_cfg.rpn.max_per_img = 100
+model = dict(_delete_=True, type="wsol_mm.BinaryClassDetector", detector=_detector)
+del _detector

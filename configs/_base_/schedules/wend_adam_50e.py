@@ -6,7 +6,7 @@ optim_wrapper = dict(
     _delete_=True,
     type="OptimWrapper",
     optimizer=dict(type="Adam", lr=2e-4, betas=(0.9, 0.999), weight_decay=1e-4),
-    # MMDetection's; without it the losses become NaN within a few steps
+    # MMDetection's
     clip_grad=dict(max_norm=0.1, norm_type=2),
     paramwise_cfg=dict(
         custom_keys=dict(

@@ -103,20 +103,6 @@ def test_anchors_in_ignored_regions(monkeypatch):
     assert not all(map(torch.equal, ours[1], anchor_targets(head, boxes, [META] * 4)[1]))
 
 
-def test_retina_net_of_several_classes(monkeypatch):
-    head = rpn(
-        "wsol_mm.WERetinaHead",
-        num_classes=3,
-        sampler=dict(type="PseudoSampler"),
-        loss_cls=dict(type="FocalLoss", use_sigmoid=True),
-    )
-    boxes = truth(classes=3)
-    theirs = anchor_targets(head, boxes, [META] * 4, parent=True)
-    monkeypatch.setattr(AnchorHead, "get_targets", unused)
-    assert_same(anchor_targets(head, boxes, [META] * 4), theirs)
-    assert {0, 1, 2} & set(torch.cat(theirs[0], dim=1).unique().tolist())
-
-
 def test_samples_have_mmdets_numbers():
     head, boxes = rpn(sampler=dict(KEEP_ALL, num=16)), truth()
     ours = anchor_targets(head, boxes, [META] * 4)
@@ -152,7 +138,7 @@ def test_anchors_outside_are_refused_as_in_mmdet():
 def test_points(sampling, norm, counts):
     head = MODELS.build(
         dict(
-            type="wsol_mm.WEFCOSHead",
+            type="wsol_mm.BatchFCOSHead",
             num_classes=3,
             in_channels=4,
             feat_channels=32,
@@ -178,7 +164,7 @@ def detr(**train_cfg):
     assigner = dict(type="HungarianAssigner", match_costs=costs) | train_cfg
     return MODELS.build(
         dict(
-            type="wsol_mm.WEDeformableDETRHead",
+            type="wsol_mm.BatchDeformableDETRHead",
             num_classes=2,
             loss_cls=dict(type="FocalLoss", use_sigmoid=True),
             train_cfg=ConfigDict(assigner=assigner),

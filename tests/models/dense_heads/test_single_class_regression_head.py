@@ -84,10 +84,15 @@ def test_detector_undoes_crops_and_learns_a_box():
     torch.manual_seed(0)
     model = MODELS.build(
         dict(
-            type="wsol_mm.BCDSingleStageDetector",
+            type="wsol_mm.BinaryClassDetector",
             eta=0.5,
-            backbone=dict(type="mmpretrain.ResNet", depth=18, base_channels=8, out_indices=(3,)),
-            bbox_head=dict(type="wsol_mm.SingleClassRegressionHead", in_channels=64),
+            detector=dict(
+                type="mmdet.SingleStageDetector",
+                backbone=dict(
+                    type="mmpretrain.ResNet", depth=18, base_channels=8, out_indices=(3,)
+                ),
+                bbox_head=dict(type="wsol_mm.SingleClassRegressionHead", in_channels=64),
+            ),
         )
     )
     crop = np.array([[2.0, 0, -10], [0, 1, -4], [0, 0, 1]])

@@ -1,5 +1,7 @@
 """Registered weighted-entropy loss: logits, divisors, reductions."""
 
+import math
+
 import pytest
 import torch
 
@@ -40,10 +42,45 @@ def test_divisors(normalizer, divisor):
     assert loss(logits, avg_factor=10, num_pos=2).item() == pytest.approx(total.item() / divisor)
 
 
+@pytest.mark.parametrize(
+    ("form", "weights"),
+    [
+        ("primary", (0.75 * 0.25**2, 0.25 * 0.25**2)),
+        ("global_alpha", (0.25 * 0.25**2, 0.25 * 0.25**2)),
+        ("swapped_alpha", (0.25 * 0.25**2, 0.75 * 0.25**2)),
+        ("detached", (0.75 * 0.25**2, 0.25 * 0.25**2)),
+        ("entropy", (1.0, 1.0)),
+    ],
+)
+def test_the_mean_under_the_weights_is_an_entropy(form, weights):
+    """Where forms differ, so does the sum of weights; the mean of equal entropies does not."""
+    logits = torch.tensor([0.25, 0.75, 0.5]).logit()  # equal entropies; the third is left out
+    keys = {**KEYS, "tau1": 0.3, "tau2": 0.6, "form": form, "use_sigmoid": True}
+    total = WeightedEntropyLoss(**keys, reduction="sum")(logits[:2])
+    mean = WeightedEntropyLoss(**keys, normalizer="weights")(logits[:2])
+    entropy = -0.25 * math.log(0.25) - 0.75 * math.log(0.75)
+    assert mean.item() == pytest.approx(entropy, rel=1e-5)
+    assert total.item() == pytest.approx(entropy * sum(weights), rel=1e-5)
+    counted = 3 if form == "entropy" else 2
+    contributing = WeightedEntropyLoss(**keys, normalizer="contributing")(logits)
+    everything = WeightedEntropyLoss(**keys, reduction="sum")(logits)
+    assert contributing.item() == pytest.approx(everything.item() / counted, rel=1e-5)
+
+
+def test_the_divisor_of_weights_has_no_gradient():
+    logits = torch.tensor([-1.5, 0.2], requires_grad=True)
+    keys = {**KEYS, "tau2": 0.3, "use_sigmoid": True}
+    WeightedEntropyLoss(**keys, normalizer="weights")(logits).backward()
+    plain = logits.detach().clone().requires_grad_()
+    WeightedEntropyLoss(**keys, reduction="sum")(plain).backward()
+    ratio = logits.grad / plain.grad
+    assert ratio[0].item() == pytest.approx(ratio[1].item())
+
+
 def test_weight_zero_does_not_count():
     logits = torch.tensor([[-2.0], [-1.0], [1.0]])
     weight = torch.tensor([1.0, 0.0, 1.0])
-    for normalizer in ("samples", "contributing"):
+    for normalizer in ("samples", "contributing", "weights"):
         loss = WeightedEntropyLoss(**KEYS, use_sigmoid=True, normalizer=normalizer)
         assert torch.allclose(loss(logits, weight=weight), loss(logits[[0, 2]]))
 
@@ -88,7 +125,15 @@ def test_positives_must_be_counted():
         loss(torch.zeros(2, 2))
 
 
-@pytest.mark.parametrize("wrong", [{"normalizer": "all"}, {"reduction": "avg"}, {"gamma": -1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"normalizer": "all"},
+        {"normalizer": "weights", "form": "focal_entropy"},
+        {"reduction": "avg"},
+        {"gamma": -1.0},
+    ],
+)
 def test_wrong_keys(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         WeightedEntropyLoss(**wrong)

@@ -22,7 +22,7 @@ def config(trial):
 
 
 def entropy(trial):
-    return config(trial).model.roi_head.bbox_head.loss_we
+    return config(trial).model.loss_we
 
 
 def steps(trial):
@@ -45,7 +45,14 @@ def differing(first, second, prefix=""):
 def test_entropy_rows_change_entropy_or_eta(group):
     rows = {row.name: row for row in GROUPS[group]}
     for row in rows.values():
-        assert steps(row.baseline) == pytest.approx(steps(row.method))
+        if row.name != "eta at a fixed rate":
+            assert steps(row.baseline) == pytest.approx(steps(row.method))
+    fixed = rows["eta at a fixed rate"].trials()[0]
+    assert differing(*(config(side).to_dict() for side in fixed)) == {"model.eta"}
+    assert entropy(fixed[1]) is None
+    found = entropy(rows["WE with ILSVRC's values"].method)
+    assert (found.gamma, found.alpha, found.tau1, found.tau2) == (4, 0.25, 0.1, 0.1)
+    assert config(rows["WE with ILSVRC's values"].method).model.eta == 0.03125
     assert entropy(rows["WE"].baseline) is None
     assert config(rows["WE"].baseline).model.eta == 1
     only_entropy = rows["WE, eta on both sides"]
@@ -69,19 +76,21 @@ def test_every_other_form_is_compared_with_the_primary_one():
         differing(config(row.baseline).to_dict(), config(row.method).to_dict())
         for row in GROUPS["wend_forms"]
     ]
-    assert changed == [{f"{LOSS}.form"}] * 4 + [{f"{LOSS}.normalizer"}] * 2
+    assert changed == [{f"{LOSS}.form"}] * 4 + [{f"{LOSS}.normalizer"}] * 3
     assert all(row.method == ROWS["WE"].method for row in GROUPS["wend_forms"])
 
 
 def test_detectors_and_scr_have_the_same_layers_and_scenes():
     for row in GROUPS["wend_bcd"]:
         scr, detector = config(row.baseline), config(row.method)
-        layers = differing(scr.model.backbone.to_dict(), detector.model.backbone.to_dict())
+        layers = differing(
+            scr.model.detector.backbone.to_dict(), detector.model.detector.backbone.to_dict()
+        )
         assert layers == {"strides"}
         assert scr.test_dataloader == detector.test_dataloader
         assert scr.train_dataloader.dataset.pseudo_boxes == "{data}/pseudo_boxes_train.json"
         assert detector.model.get("eta", 1) == 1
-        assert not detector.model.get("roi_head", detector.model).bbox_head.get("loss_we")
+        assert detector.model.loss_we is None
     dials = [row.method.dials for row in GROUPS["wend_bcd"]]
     assert dials == [(), (), ("--objects", "3"), ("--objects", "3")]
 
@@ -89,13 +98,13 @@ def test_detectors_and_scr_have_the_same_layers_and_scenes():
 def test_frozen_rows_start_from_the_cam():
     for row in GROUPS["wend_frozen"]:
         assert row.method.inputs == {"cam": METHODS["CAM"]}
-        start = config(row.method).model.backbone.init_cfg
+        start = config(row.method).model.detector.backbone.init_cfg
         assert (start.checkpoint, start.prefix) == ("{cam}", "backbone.")
     for row in GROUPS["wend_frozen"][:2]:
         changed = differing(config(row.baseline).to_dict(), config(row.method).to_dict())
-        assert changed == {"model.backbone.frozen_stages"}
+        assert changed == {"model.detector.backbone.frozen_stages"}
         # stem and all four stages, statistics of batch norm included
-        assert config(row.method).model.backbone.frozen_stages == 4
+        assert config(row.method).model.detector.backbone.frozen_stages == 4
 
 
 def test_groups_share_runs():

@@ -27,7 +27,7 @@ def test_every_training_reads_the_cams_boxes_and_only_files_of_other_trials(name
     assert cfg.train_dataloader.dataset.pseudo_boxes == "{boxes}"
     assert cfg.train_dataloader.dataset.supervision == "pseudo_boxes"
     assert trial.inputs["boxes"] is BOXES
-    pretrained = (cfg.model.backbone.get("init_cfg") or {}).get("checkpoint")
+    pretrained = (cfg.model.detector.backbone.get("init_cfg") or {}).get("checkpoint")
     assert pretrained == ("{cam}" if "cam" in trial.inputs else None)
     assert trial.inputs.get("cam", CAM) is CAM
 
@@ -55,11 +55,20 @@ def test_eta_changes_the_share_of_the_entropy_but_not_the_step_of_supervision():
     assert at_eta(trial, own.model.get("eta", 1.0)) is trial
 
 
+def test_adams_rate_stays_as_its_steps_do_not_depend_on_eta():
+    assert changed_keys(DETECTORS["FCOS"], at_eta(DETECTORS["FCOS"], 1.0)) == {"model.eta"}
+
+
+@pytest.mark.parametrize("name", ["Faster R-CNN", "FCOS", "CLN"])
+def test_toys_of_cub_have_its_eta(name):
+    assert resolved_config(DETECTORS[name]).model.eta == 0.125
+
+
 def test_eta_of_a_config_without_the_key_is_one(tmp_path):
     config = tmp_path / "plain.py"
     lines = [
         "model = dict()",
-        "optim_wrapper = dict(optimizer=dict(lr=0.1))",
+        "optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))",
         "randomness = dict()",
     ]
     config.write_text("\n".join(lines))

@@ -137,7 +137,7 @@ def test_predictions_of_a_checkpoint_are_sorted_and_in_the_original_frame(tmp_pa
     assert not ended.value.code
     cfg = Config.fromfile(ROOT / "configs/wend/fcos_r18_toy.py")
     cfg.test_dataloader.num_workers = 0
-    cfg.model.test_cfg.score_thr = 0.0
+    cfg.model.detector.test_cfg.score_thr = 0.0
     with DefaultScope.overwrite_default_scope("mmdet"):
         model = MODELS.build(cfg.model)
     torch.save({"state_dict": model.state_dict()}, tmp_path / "weights.pth")

@@ -152,9 +152,9 @@ def test_the_rule_of_several_boxes_is_the_configs(tool, model, rule):
 def test_parameters_are_the_models(tool):
     cfg = resolved_config(DETECTORS["FCOS"])
     one = tool.parameters(cfg)
-    cfg.model.bbox_head.num_classes = 3
+    cfg.model.detector.bbox_head.num_classes = 3
     # a class more is a 3x3 filter and a bias
-    channels = cfg.model.bbox_head.feat_channels
+    channels = cfg.model.detector.bbox_head.feat_channels
     assert tool.parameters(cfg) - one == 2 * (9 * channels + 1)
 
 

@@ -19,7 +19,7 @@ class BoxCrop(BaseTransform):
             ``allow_negative_crop``.
         no_box: ``background``: the image stays and teaches background. ``entropy``: it stays, but
             only the loss without labels sees it (``entropy_only`` in the meta information, which
-            packing must keep and :class:`wsol_mm.BinaryClassDetectorMixin` obeys). ``resample``:
+            packing must keep and :class:`wsol_mm.BinaryClassDetector` obeys). ``resample``:
             the crop is drawn again until a box is left, and after ``tries`` another image is taken
             in its place; so is an image that had no box to begin with.
         tries: Crops drawn with ``resample``.

@@ -1,29 +1,23 @@
-"""Heads on feature maps: mmdet's with WEND's entropy, CLN's RPN and single-class regression."""
+"""Heads on feature maps: mmdet's with the targets of a batch at once, CLN's RPN and SCR."""
 
 from wsol_mm.models.dense_heads.batch_targets import (
     BatchAnchorTargets,
+    BatchDeformableDETRHead,
+    BatchFCOSHead,
     BatchPointTargets,
     BatchQueryTargets,
     BatchRPNHead,
 )
 from wsol_mm.models.dense_heads.cln_rpn_head import CLNRPNHead
 from wsol_mm.models.dense_heads.single_class_regression_head import SingleClassRegressionHead
-from wsol_mm.models.dense_heads.weighted_entropy_deformable_detr_head import WEDeformableDETRHead
-from wsol_mm.models.dense_heads.weighted_entropy_dense_heads import (
-    WEFCOSHead,
-    WeightedEntropyDenseMixin,
-    WERetinaHead,
-)
 
 __all__ = [
     "BatchAnchorTargets",
+    "BatchDeformableDETRHead",
+    "BatchFCOSHead",
     "BatchPointTargets",
     "BatchQueryTargets",
     "BatchRPNHead",
     "CLNRPNHead",
     "SingleClassRegressionHead",
-    "WEDeformableDETRHead",
-    "WEFCOSHead",
-    "WERetinaHead",
-    "WeightedEntropyDenseMixin",
 ]

@@ -5,7 +5,7 @@ batch or an assigner it does not cover goes to the parent.
 """
 
 import torch
-from mmdet.models.dense_heads import RPNHead
+from mmdet.models.dense_heads import DeformableDETRHead, FCOSHead, RPNHead
 from mmdet.models.task_modules.assigners import (
     BBoxL1Cost,
     ClassificationCost,
@@ -232,4 +232,22 @@ class BatchRPNHead(BatchAnchorTargets, RPNHead):
 
     Args:
         in_channels, anchor_generator, ...: as in ``mmdet.RPNHead``.
+    """
+
+
+@MODELS.register_module()
+class BatchFCOSHead(BatchPointTargets, FCOSHead):
+    """``mmdet.FCOSHead`` that finds the targets of a batch at once.
+
+    Args:
+        num_classes, in_channels, ...: as in ``mmdet.FCOSHead``.
+    """
+
+
+@MODELS.register_module()
+class BatchDeformableDETRHead(BatchQueryTargets, DeformableDETRHead):
+    """``mmdet.DeformableDETRHead`` that finds the targets of a batch at once.
+
+    Args:
+        num_classes, embed_dims, ...: as in ``mmdet.DeformableDETRHead``.
     """

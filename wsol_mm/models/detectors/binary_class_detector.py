@@ -1,110 +1,149 @@
-"""WEND's binary-class detector (Xu et al., ACM MM 2023): eta and boxes in the original frame."""
+"""WEND's binary-class detector (Xu et al., ACM MM 2023): any detector, eta, weighted entropy."""
 
 import torch
-from mmdet.models.detectors import DeformableDETR, FasterRCNN, SingleStageDetector
-from mmdet.structures import SampleList
+from mmdet.models.detectors.base import BaseDetector
+from mmdet.models.utils import reweight_loss_dict
+from mmdet.structures import OptSampleList, SampleList
+from mmdet.utils import reduce_mean
 from torch import Tensor, nn
 
 from wsol_mm.functional.geometry import to_original_frame
+from wsol_mm.models.detectors.entropy_sources import Samples, entropy_source
 from wsol_mm.registry import MODELS
 
-UNSUPERVISED = "loss_we"
+
+def chosen(images: Tensor, samples: SampleList, indices: list[int]) -> tuple[Tensor, SampleList]:
+    """These images of a batch and their samples; the first image where there are none."""
+    if len(indices) == len(samples):
+        return images, samples
+    indices = indices or [0]
+    return images[indices], [samples[index] for index in indices]
 
 
-def scale_supervised(losses: dict, eta: float) -> dict:
-    """Multiply every supervised loss by ``eta`` (eq. 4: ``eta * L_sup + L_unsup``).
-
-    Args:
-        losses: Tensors or lists of tensors, as mmdet's ``loss`` returns them. Supervised is every
-            key that holds ``loss``, except ``loss_we`` itself and a stage's ``d0.loss_we``;
-            other keys (``acc``) are only logged and stay as they are.
-        eta: Factor.
-
-    Returns:
-        A new dict with the same keys.
-
-    Example:
-        >>> scale_supervised({"loss_rpn_cls": [2.0, 4.0], "loss_we": 1.0, "acc": 90.0}, 0.5)
-        {'loss_rpn_cls': [1.0, 2.0], 'loss_we': 1.0, 'acc': 90.0}
-    """
-    scaled = {}
-    for key, value in losses.items():
-        if "loss" not in key or key.split(".")[-1] == UNSUPERVISED:
-            scaled[key] = value
-        elif isinstance(value, list | tuple):
-            scaled[key] = [eta * item for item in value]
-        else:
-            scaled[key] = eta * value
-    return scaled
+def joined(stage: Samples, logits: Tensor) -> Samples:
+    """A stage with further samples, which no box teaches: (m, C) logits."""
+    counted = torch.cat([stage.counted, stage.counted.new_ones(len(logits))])
+    return Samples(torch.cat([stage.logits, logits]), counted, stage.positives)
 
 
-def join_losses(parts: list[tuple[dict, float]]) -> dict:
-    """Add the losses of the parts of one batch, supervised ones first.
+@MODELS.register_module()
+class BinaryClassDetector(BaseDetector):
+    """A detector trained on pseudo boxes of one class: ``eta * L_sup + L_unsup`` (eq. 4).
+
+    Every loss of the detector is supervised and is multiplied by ``eta``; the entropy is computed
+    here, from the logits that its ``loss_cls`` saw, and reported as ``loss_we``.
 
     Args:
-        parts: Losses of each part, scaled, and its share of the images. Supervised terms are added
-            as they are, ``loss_we`` by share, other keys are the first part's.
-
-    Returns:
-        A dict with the first part's keys.
-
-    Example:
-        >>> whole, only = {"loss_cls": 2.0, "loss_we": 1.0}, {"loss_cls": 0.0, "loss_we": 5.0}
-        >>> join_losses([(whole, 0.75), (only, 0.25)])
-        {'loss_cls': 2.0, 'loss_we': 2.0}
-    """
-    first = parts[0][0]
-    joined = {key: value for key, value in first.items() if "loss" not in key}
-    for key in first:
-        if key in joined:
-            continue
-        unsupervised = key.split(".")[-1] == UNSUPERVISED
-        shares = [share if unsupervised else 1.0 for _, share in parts]
-        values = [losses[key] for losses, _ in parts]
-        if isinstance(values[0], list | tuple):
-            joined[key] = [
-                sum(share * value for share, value in zip(shares, row, strict=True))
-                for row in zip(*values, strict=True)
-            ]
-        else:
-            joined[key] = sum(share * v for share, v in zip(shares, values, strict=True))
-    return {key: joined[key] for key in first}
-
-
-class BinaryClassDetectorMixin:
-    """What an mmdet detector needs to become WEND's; put it before the detector class.
-
-    Args:
-        eta: Weight of all supervised losses together, beside the heads' ``loss_we``; positive.
+        detector: Config of any detector of mmdet, its ``data_preprocessor`` included.
+        eta: Weight of all supervised losses together; positive.
+        loss_we: Config of the entropy, for example
+            ``dict(type='wsol_mm.WeightedEntropyLoss', gamma=6, alpha=0.1, tau1=0.3, tau2=0.3)``;
+            None for the detector's own losses. ``use_sigmoid`` follows ``loss_cls``. The heads that
+            it knows are listed in ``wsol_mm.models.detectors.entropy_sources``.
+        init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
-        ValueError: If ``eta`` is not positive.
+        ValueError: If ``eta`` is not positive, ``loss_we.use_sigmoid`` contradicts ``loss_cls``, or
+            ``loss_we`` is asked of a head that is not in the list.
     """
 
-    def __init__(self, *args: object, eta: float = 1.0, **kwargs: object) -> None:
+    def __init__(
+        self,
+        detector: dict,
+        eta: float = 1.0,
+        loss_we: dict | None = None,
+        init_cfg: dict | list | None = None,
+    ) -> None:
         if not eta > 0:
-            raise ValueError(f"{type(self).__name__}: eta={eta} must be positive")
-        super().__init__(*args, **kwargs)
+            raise ValueError(f"BinaryClassDetector: eta={eta} must be positive")
+        detector = dict(detector)
+        super().__init__(detector.pop("data_preprocessor", None), init_cfg)
+        self.detector = MODELS.build(detector)
+        if hasattr(self.detector, "level_embed"):
+            # mmdet leaves raw memory here until init_weights
+            nn.init.normal_(self.detector.level_embed)
         self.eta = eta
+        self.loss_we: nn.Module | None = None
+        if loss_we is None:
+            return
+        self.source = entropy_source(self.detector)
+        use_sigmoid = bool(self.source.recorded.use_sigmoid)
+        if loss_we.get("use_sigmoid", use_sigmoid) != use_sigmoid:
+            raise ValueError(
+                f"BinaryClassDetector: loss_we.use_sigmoid={loss_we['use_sigmoid']} but the "
+                f"detector's loss_cls.use_sigmoid={use_sigmoid}; both read the same logits: leave "
+                f"it out"
+            )
+        self.loss_we = MODELS.build({**loss_we, "use_sigmoid": use_sigmoid})
+
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        """The detector's features."""
+        return self.detector.extract_feat(batch_inputs)
+
+    def _forward(self, batch_inputs: Tensor, batch_data_samples: OptSampleList = None) -> tuple:
+        return self.detector._forward(batch_inputs, batch_data_samples)
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict:
-        """The parent's losses, the supervised ones times ``eta``.
+        """The detector's losses times ``eta``, and ``loss_we``.
 
-        Images marked ``entropy_only`` (:class:`wsol_mm.BoxCrop`) enter ``loss_we`` alone: they
-        make a pass of their own, whose supervised losses count nothing. Each pass's ``loss_we``
-        weighs as many images as it saw.
+        Images marked ``entropy_only`` (:class:`wsol_mm.BoxCrop`) enter ``loss_we`` alone. Whatever
+        its images are, a process makes the passes that the others make and exchanges as many
+        numbers: where it has no image for a pass, one that counts nothing.
+
+        Args:
+            batch_inputs: (n, 3, h, w) normalised images.
+            batch_data_samples: Their boxes and meta information.
         """
         only = [bool(sample.get("entropy_only", False)) for sample in batch_data_samples]
-        if not any(only):
-            return scale_supervised(super().loss(batch_inputs, batch_data_samples), self.eta)
-        parts = []
-        for wanted, eta in ((False, self.eta), (True, 0.0)):
-            chosen = [index for index, value in enumerate(only) if value is wanted]
-            if chosen:
-                samples = [batch_data_samples[index] for index in chosen]
-                losses = scale_supervised(super().loss(batch_inputs[chosen], samples), eta)
-                parts.append((losses, len(chosen) / len(only)))
-        return join_losses(parts)
+        taught = [index for index, value in enumerate(only) if not value]
+        unseen = [index for index, value in enumerate(only) if value]
+        images, samples = chosen(batch_inputs, batch_data_samples, taught)
+        losses = reweight_loss_dict(
+            self.detector.loss(images, samples), self.eta if taught else 0.0
+        )
+        if self.loss_we is None:
+            return losses
+        stages = self.source.taught()
+        if not taught:
+            stages = [Samples(s.logits[:0], s.counted[:0], 0 * s.positives) for s in stages]
+        boxed = sum(len(sample.gt_instances) > 0 for sample in batch_data_samples)
+        counts = batch_inputs.new_tensor([stages[0].positives, boxed, len(only), len(unseen)])
+        positives, boxed, total, elsewhere = reduce_mean(counts).tolist()
+        if elsewhere:
+            images, samples = chosen(batch_inputs, batch_data_samples, unseen)
+            logits = self.source.unseen(self.extract_feat(images), samples)
+            stages = [
+                joined(stage, rows if unseen else rows[:0])
+                for stage, rows in zip(stages, logits, strict=True)
+            ]
+        expected = max(positives, 1.0) * total / boxed if boxed else None
+        return {**losses, "loss_we": self.entropy(stages, expected)}
+
+    def entropy(self, stages: list[Samples], expected: float | None) -> Tensor:
+        """``loss_we``, summed over stages.
+
+        An image without boxes has samples but no positives; where the loss is divided by positives
+        it is held to have as many as the mean image with boxes of all processes. Where no process
+        has a box, samples are counted instead.
+
+        Args:
+            stages: All samples of this process.
+            expected: Positives of all its images, those without boxes held to have some; None
+                where there is no box.
+
+        Returns:
+            Scalar.
+        """
+        terms = [
+            self.loss_we(
+                stage.logits,
+                weight=stage.counted,
+                avg_factor=expected if self.source.per_positive else None,
+                num_pos=stage.counted.sum() if expected is None else expected,
+            )
+            for stage in stages
+        ]
+        return torch.stack(terms).sum()
 
     def predict(
         self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True
@@ -122,8 +161,8 @@ class BinaryClassDetectorMixin:
         """
         recorded = all("homography_matrix" in sample for sample in batch_data_samples)
         if not (rescale and recorded):
-            return super().predict(batch_inputs, batch_data_samples, rescale=rescale)
-        samples = super().predict(batch_inputs, batch_data_samples, rescale=False)
+            return self.detector.predict(batch_inputs, batch_data_samples, rescale=rescale)
+        samples = self.detector.predict(batch_inputs, batch_data_samples, rescale=False)
         for sample in samples:
             boxes = sample.pred_instances.bboxes
             moved = to_original_frame(
@@ -131,40 +170,3 @@ class BinaryClassDetectorMixin:
             )
             sample.pred_instances.bboxes = boxes.new_tensor(moved)
         return samples
-
-
-@MODELS.register_module()
-class BCDFasterRCNN(BinaryClassDetectorMixin, FasterRCNN):
-    """``mmdet.FasterRCNN`` as a binary-class detector.
-
-    Args:
-        eta: See :class:`BinaryClassDetectorMixin`.
-        backbone, rpn_head, roi_head, ...: as in ``mmdet.FasterRCNN``.
-    """
-
-
-@MODELS.register_module()
-class BCDSingleStageDetector(BinaryClassDetectorMixin, SingleStageDetector):
-    """Any single-stage detector of mmdet (RetinaNet, FCOS, ...) as a binary-class detector.
-
-    With ``wsol_mm.SingleClassRegressionHead`` it is SCR, the baseline with one box per image.
-
-    Args:
-        eta: See :class:`BinaryClassDetectorMixin`.
-        backbone, neck, bbox_head, ...: as in ``mmdet.SingleStageDetector``.
-    """
-
-
-@MODELS.register_module()
-class BCDDeformableDETR(BinaryClassDetectorMixin, DeformableDETR):
-    """``mmdet.DeformableDETR`` as a binary-class detector.
-
-    Args:
-        eta: See :class:`BinaryClassDetectorMixin`.
-        backbone, neck, encoder, ...: as in ``mmdet.DeformableDETR``.
-    """
-
-    def _init_layers(self) -> None:
-        super()._init_layers()
-        # mmdet leaves raw memory here until init_weights, and on the CPU whatever the device
-        self.level_embed = nn.Parameter(torch.randn(self.num_feature_levels, self.embed_dims))

@@ -1,14 +1,15 @@
-"""Losses that a config can name, and the mixin that adds them to a head."""
+"""Losses that a config can name, and the recorder of a head's classification loss."""
 
 from wsol_mm.models.losses.alignment_losses import NormLoss, SimilarityLoss
+from wsol_mm.models.losses.recorded_loss import LossCall, RecordedLoss
 from wsol_mm.models.losses.self_produced_guidance_loss import SelfProducedGuidanceLoss
 from wsol_mm.models.losses.weighted_entropy_loss import WeightedEntropyLoss
-from wsol_mm.models.losses.weighted_entropy_mixin import WeightedEntropyMixin
 
 __all__ = [
+    "LossCall",
     "NormLoss",
+    "RecordedLoss",
     "SelfProducedGuidanceLoss",
     "SimilarityLoss",
     "WeightedEntropyLoss",
-    "WeightedEntropyMixin",
 ]

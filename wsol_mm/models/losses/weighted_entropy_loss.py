@@ -7,11 +7,12 @@ from wsol_mm.functional.weighted_entropy import (
     Form,
     check_weighted_entropy,
     contributing,
+    modulating_factor,
     weighted_entropy,
 )
 from wsol_mm.registry import MODELS
 
-NORMALIZERS = ("avg_factor", "samples", "contributing", "positives")
+NORMALIZERS = ("avg_factor", "samples", "contributing", "positives", "weights")
 REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -29,7 +30,8 @@ class WeightedEntropyLoss(nn.Module):
         form: Reading of the paper, see ``wsol_mm.functional.weighted_entropy``.
         normalizer: What the sum is divided by under ``reduction='mean'``: ``avg_factor`` (as the
             classification loss beside it; the number of samples when the caller gives none),
-            ``samples``, ``contributing`` (samples outside the thresholds) or ``positives``.
+            ``samples``, ``contributing`` (samples outside the thresholds), ``positives``, or
+            ``weights``, the sum of w(p) without its gradient: the mean entropy under these weights.
         use_sigmoid: How logits become foreground probabilities. True: each channel by itself.
             False: softmax whose last channel is the background, as in mmdet's RoI heads.
         reduction: ``none``, ``mean`` or ``sum``.
@@ -60,6 +62,8 @@ class WeightedEntropyLoss(nn.Module):
         check_weighted_entropy(gamma, alpha, tau1, tau2, form)
         if normalizer not in NORMALIZERS:
             raise ValueError(f"normalizer={normalizer!r}: use one of {', '.join(NORMALIZERS)}")
+        if normalizer == "weights" and form == "focal_entropy":
+            raise ValueError("normalizer='weights': form='focal_entropy' has no single weight")
         if reduction not in REDUCTIONS:
             raise ValueError(f"reduction={reduction!r}: use one of {', '.join(REDUCTIONS)}")
         self.gamma = gamma
@@ -138,6 +142,11 @@ class WeightedEntropyLoss(nn.Module):
         counted = (
             torch.ones_like(p, dtype=torch.bool) if weight is None else weight.expand_as(p) > 0
         )
+        keys = {"tau1": self.tau1, "tau2": self.tau2, "form": self.form}
+        if self.normalizer == "weights":
+            factor = modulating_factor(p.detach(), gamma=self.gamma, alpha=self.alpha, **keys)
+            divisor = (factor * counted).sum()
+            return loss.sum() / divisor.clamp(min=torch.finfo(loss.dtype).tiny)
         if self.normalizer == "contributing":
-            counted = counted & contributing(p, tau1=self.tau1, tau2=self.tau2, form=self.form)
+            counted = counted & contributing(p, **keys)
         return loss.sum() / counted.sum().clamp(min=1)

@@ -2,15 +2,5 @@
 
 from wsol_mm.models.roi_heads.batch_roi_head import BatchRoIHead
 from wsol_mm.models.roi_heads.cln_heads import CLNBBoxHead, CLNRoIHead
-from wsol_mm.models.roi_heads.weighted_entropy_bbox_head import (
-    WeightedEntropyBBoxMixin,
-    WEShared2FCBBoxHead,
-)
 
-__all__ = [
-    "BatchRoIHead",
-    "CLNBBoxHead",
-    "CLNRoIHead",
-    "WEShared2FCBBoxHead",
-    "WeightedEntropyBBoxMixin",
-]
+__all__ = ["BatchRoIHead", "CLNBBoxHead", "CLNRoIHead"]

@@ -1,6 +1,7 @@
 """CLN's second stage: a class-agnostic classifier beside a box-quality score (UniDetector)."""
 
 import torch
+from mmdet.models.roi_heads.bbox_heads import Shared2FCBBoxHead
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.structures.bbox import bbox2roi, bbox_overlaps, get_box_tensor
 from mmdet.utils import InstanceList
@@ -8,20 +9,19 @@ from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
 from wsol_mm.models.roi_heads.batch_roi_head import BatchRoIHead
-from wsol_mm.models.roi_heads.weighted_entropy_bbox_head import WEShared2FCBBoxHead
 from wsol_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class CLNBBoxHead(WEShared2FCBBoxHead):
-    """``wsol_mm.WEShared2FCBBoxHead`` with a third output, the quality of the proposal.
+class CLNBBoxHead(Shared2FCBBoxHead):
+    """``mmdet.Shared2FCBBoxHead`` with a third output, the quality of the proposal.
 
     Args:
         loss_quality: Loss between the quality's sigmoid and the IoU of a positive proposal with its
             box, (n,) each.
         score_exponent: ``a`` in ``p^a (o q)^(1 - a)``: foreground probability p, the RPN's quality
             o and this head's q. The default is UniDetector's.
-        loss_we, fc_out_channels, ...: as in ``wsol_mm.WEShared2FCBBoxHead``.
+        fc_out_channels, num_classes, ...: as in ``mmdet.Shared2FCBBoxHead``.
 
     Raises:
         ValueError: ``score_exponent`` is outside [0, 1].
