@@ -3,12 +3,14 @@
 Importing the package is instant and imports none of the toolboxes. ``wsol_mm.functional`` needs
 numpy, numba, OpenCV and torch only; the registered classes are imported by the registries when a
 config names one, and :class:`Localizer`, :func:`list_models` and :func:`get_model` when they are
-used for the first time.
+used for the first time. It also lets mmdet find a stand-in for mmcv's compiled operators where
+these are missing (:mod:`wsol_mm.compat`).
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from wsol_mm import compat
 from wsol_mm.version import __version__
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from wsol_mm.apis.model_zoo import get_model, list_models
 
 __all__ = ["Localizer", "__version__", "get_model", "list_models"]
+
+compat.install()
 
 _LAZY = {"Localizer": "localizer", "get_model": "model_zoo", "list_models": "model_zoo"}
 

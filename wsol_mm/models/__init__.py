@@ -1,7 +1,7 @@
 """Networks: what MMPretrain and MMDetection lack.
 
-The parts that extend MMDetection are imported only where it can be: it needs mmcv's compiled
-operators, which localizers do not.
+The parts that extend MMDetection are imported only where it can be: it needs mmcv's operators
+(compiled, or the stand-in of ``wsol_mm.compat``), which localizers do not.
 """
 
 from importlib.util import find_spec
