@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from wsol_mm.functional.boxes import box_iou
 
 Boxes = Mapping[str, NDArray[np.float64]]
-LEVELS = (0.3, 0.5, 0.7)
-THIRDS = ("small", "middle", "large")
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Agreement:
     iou50_middle: float
     iou50_large: float
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, float | None]:
         """All numbers; NaN becomes None, as json has no other word for it."""
         return {key: None if value != value else value for key, value in asdict(self).items()}
 
@@ -90,21 +88,25 @@ def agreement(boxes: Boxes, reference: Boxes) -> Agreement:
     if not overlaps:
         raise ValueError("no image has a reference box, so there is nothing to compare with")
     ious, logs = np.array(overlaps), np.log(np.array(ratios).reshape(-1, 2))
-    shares = [100.0 * float((ious >= level).mean()) for level in LEVELS]
     order = np.argsort(np.array(areas), kind="stable")
-    thirds = [_share(ious[part]) for part in np.array_split(order, len(THIRDS))]
+    thirds = [_share(ious[part], 0.5) for part in np.array_split(order, 3)]
     means = np.exp(logs.mean(axis=0)) if len(logs) else np.full(2, np.nan)
     return Agreement(
-        len(ious),
-        missing,
-        100.0 * float(ious.mean()),
-        *shares,
-        float(means.prod()),
-        *map(float, means),
-        100.0 * float((logs.sum(axis=1) < 0).mean()) if len(logs) else float("nan"),
-        *thirds,
+        images=len(ious),
+        missing=missing,
+        mean_iou=100.0 * float(ious.mean()),
+        iou30=_share(ious, 0.3),
+        iou50=_share(ious, 0.5),
+        iou70=_share(ious, 0.7),
+        area_ratio=float(means.prod()),
+        width_ratio=float(means[0]),
+        height_ratio=float(means[1]),
+        shorter=100.0 * float((logs.sum(axis=1) < 0).mean()) if len(logs) else float("nan"),
+        iou50_small=thirds[0],
+        iou50_middle=thirds[1],
+        iou50_large=thirds[2],
     )
 
 
-def _share(ious: NDArray[np.float64]) -> float:
-    return 100.0 * float((ious >= 0.5).mean()) if len(ious) else float("nan")
+def _share(ious: NDArray[np.float64], least: float) -> float:
+    return 100.0 * float((ious >= least).mean()) if len(ious) else float("nan")
