@@ -17,7 +17,13 @@ from mmengine.dist import is_main_process
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from wsol_mm.apis.command import add_run_options, build_runner, load_config, one_line_errors
+from wsol_mm.apis.command import (
+    add_run_options,
+    build_runner,
+    load_config,
+    one_line_errors,
+    strict_checkpoint_hook,
+)
 from wsol_mm.apis.pseudo_boxes import (
     coco_json,
     file_sha256,
@@ -90,6 +96,7 @@ def run(args: argparse.Namespace) -> None:
     rule = choose_rule(args, runner)
     runner.model.eval()
     dataset = DATASETS.build(unlabelled_dataset(cfg, args.split))
+    strict_checkpoint_hook(runner).check_data(runner, dataset, args.split)
     info = {
         "maker": f"{Path(args.config).resolve().parent.name}/{Path(args.config).stem}",
         "config": args.config,

@@ -1,10 +1,12 @@
 """Miniatures in the official layouts, drawn at test time."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from PIL import Image
 
 
@@ -67,3 +69,15 @@ def draw_image() -> Callable[..., None]:
 def make_cub() -> Callable[[Path], Path]:
     """Write the miniature of CUB anywhere."""
     return write_cub
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """What is written to mmengine's log."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield said
+    logger.removeHandler(handler)

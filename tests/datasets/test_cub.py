@@ -265,3 +265,11 @@ def test_real_cubv2_lists_are_read_for_the_classes_at_hand(shared_data, tmp_path
     )
     assert len(data) == 31
     assert {data[k]["gt_label"] for k in range(31)} == set(range(6))
+
+
+def test_a_val_folder_that_numbers_the_classes_otherwise_is_refused(cub_root, make_cub, edit_file):
+    other = make_cub(cub_root.parent / "CUBV2")
+    assert CUB(str(cub_root), "val")[0]["gt_label"] == 0
+    edit_file(other / "classes.txt", "17 017.Wren\n3 003.Ani", "3 017.Wren\n17 003.Ani")
+    with pytest.raises(ValueError, match=r"class id 3 is '017.Wren', but '003.Ani' at .*:2"):
+        CUB(str(cub_root), "val")

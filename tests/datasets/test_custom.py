@@ -63,7 +63,6 @@ def test_coco_labels_need_no_boxes_in_training(coco):
         (lambda c: c["images"].append(c["images"][0]), r"duplicate image id 1"),
         (lambda c: c["images"][2].pop("category_id"), r"'c.jpg' has annotations of 2 categories"),
         (lambda c: c["images"][2].update(category_id=5), r"category_id 5 is not in 'categories'"),
-        (lambda c: c["annotations"].pop(2), r"'sub/b.jpg' has annotations of 0 categories"),
         (lambda c: c["annotations"].pop(0), r"image 'a.jpg' has no box in 'annotations'"),
         (lambda c: c["annotations"][0].update(image_id=8), r"annotations\[0\] .*image_id 8"),
         (lambda c: c["annotations"][0].update(bbox=[1, 2, 43, 4]), r"image 'a.jpg': .* 40x30 px"),
@@ -131,3 +130,158 @@ def test_missing_csv_says_what_to_write(folders):
     (folders / "boxes_test.csv").unlink()
     with pytest.raises(FileNotFoundError, match=r"write it with the header image,x0,y0,x1,y1, or"):
         FolderWSOL(str(folders), "test", test_mode=True)
+
+
+def write_json(file, content):
+    file.write_text(json.dumps(content))
+
+
+def split_of(coco, name, keep):
+    """Another split with the categories that `keep` chooses, renumbered, and their images."""
+    content = json.loads((coco / "annotations/test.json").read_text())
+    names = {c["id"]: c["name"] for c in content["categories"]}
+    ids = {old: new for new, old in enumerate(reversed([k for k in names if names[k] in keep]))}
+    content["categories"] = [{"id": new, "name": names[old]} for old, new in ids.items()]
+    kept = [a for a in content["annotations"] if a["category_id"] in ids]
+    content["annotations"] = [{**a, "category_id": ids[a["category_id"]]} for a in kept]
+    for image in content["images"]:
+        if image.get("category_id") in ids:
+            image["category_id"] = ids[image["category_id"]]
+    images = {a["image_id"] for a in content["annotations"]}
+    content["images"] = [i for i in content["images"] if i["id"] in images]
+    write_json(coco / f"annotations/{name}.json", content)
+    (coco / name).symlink_to(coco / "test")
+
+
+def test_labels_count_the_training_categories_by_name(coco):
+    split_of(coco, "train", ("cat", "dog"))
+    split_of(coco, "val", ("dog",))
+    train, val = CocoWSOL(str(coco), "train"), CocoWSOL(str(coco), "val")
+    labels = {train[k]["img_id"]: train[k]["gt_label"] for k in range(len(train))}
+    assert train.CLASSES == val.CLASSES
+    assert len(val) < len(train)
+    # the one category of val is number 0 there, and keeps the training split's label
+    assert {val[k]["gt_label"] for k in range(len(val))} == {train.CLASSES.index("dog")} != {0}
+    assert all(val[k]["gt_label"] == labels[val[k]["img_id"]] for k in range(len(val)))
+
+
+def test_a_class_that_the_training_split_lacks_is_refused(coco):
+    split_of(coco, "train", ("cat",))
+    with pytest.raises(ValueError, match=r"of class 'dog', which is none of the 1 of .*train.json"):
+        CocoWSOL(str(coco), "test", test_mode=True)
+    named = CocoWSOL(str(coco), "test", test_mode=True, classes=["dog", "cow", "cat"])
+    assert [named[k]["gt_label"] for k in range(3)] == [2, 0, 0]
+    assert named.CLASSES == ("dog", "cow", "cat")
+    with pytest.raises(ValueError, match="'dog', which is none of the 1 of the argument 'classes'"):
+        CocoWSOL(str(coco), "test", test_mode=True, classes=["cat"])
+    with pytest.raises(ValueError, match="class 'cat' occurs twice in the argument 'classes'"):
+        CocoWSOL(str(coco), "test", test_mode=True, classes=["cat", "dog", "cat"])
+
+
+def test_a_category_that_no_image_has_does_no_harm(coco):
+    split_of(coco, "train", ("cat", "dog"))
+    content = json.loads((coco / "annotations/test.json").read_text())
+    content["categories"].append({"id": 99, "name": "unicorn"})
+    write_json(coco / "annotations/test.json", content)
+    assert len(CocoWSOL(str(coco), "test", test_mode=True)) == 3
+
+
+def test_null_sizes_and_ids_of_mixed_type(coco):
+    content = json.loads((coco / "annotations/test.json").read_text())
+    content["images"][0].update(width=None, height=None)
+    content["images"][1]["id"] = "2"
+    content["annotations"][3]["image_id"] = "3"
+    content["annotations"][2]["category_id"] = 9.0
+    content["categories"].append({"id": "bird", "name": "bird"})
+    write_json(coco / "annotations/test.json", content)
+    data = CocoWSOL(str(coco), "test", test_mode=True)
+    assert data.CLASSES == ("cat", "dog", "bird")
+    assert [data[k]["gt_label"] for k in range(3)] == [0, 1, 1]
+    assert "width" not in data[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda c: c["images"][0].update(width="40"), r"a.jpg': width and height must be pixels"),
+        (lambda c: c["images"][0].update(width=0.5), r"must be pixels, or absent, got \[0.5, 30\]"),
+        (lambda c: c["images"][0].update(id=None), r"id of image 'a.jpg' must be a whole number"),
+        (lambda c: c["images"][0].update(id=True), r"whole number or text, got True"),
+        (lambda c: c["categories"][0].update(id=[1]), r"categories\[0\]: id must be"),
+        (lambda c: c["categories"].append(3), r"categories\[2\]: a category needs"),
+        (lambda c: c["images"].append("d.jpg"), r"an image needs 'id' and 'file_name', got d.jpg"),
+    ],
+)
+def test_odd_coco_fields_are_named(coco, function, message):
+    content = json.loads((coco / "annotations/test.json").read_text())
+    function(content)
+    write_json(coco / "annotations/test.json", content)
+    with pytest.raises(ValueError, match=message):
+        CocoWSOL(str(coco), "test", test_mode=True)
+
+
+def test_images_without_a_class_are_left_out_and_counted(coco, log):
+    content = json.loads((coco / "annotations/test.json").read_text())
+    del content["annotations"][2]
+    write_json(coco / "annotations/test.json", content)
+    data = CocoWSOL(str(coco), "test", test_mode=True)
+    assert [data[k]["img_id"] for k in range(len(data))] == ["a.jpg", "c.jpg"]
+    assert "1 of 3 images have no annotation and no 'category_id'" in log[0]
+
+
+def test_training_on_boxes_keeps_an_image_without_any(coco):
+    content = json.loads((coco / "annotations/test.json").read_text())
+    content["annotations"] = content["annotations"][:3]
+    write_json(coco / "annotations/test.json", content)
+    data = CocoWSOL(str(coco), "test", supervision="boxes")
+    assert [len(data[k]["instances"]) for k in range(3)] == [1, 1, 0]
+
+
+def test_what_is_no_class_or_image_is_left_out_and_counted(folders, draw_image, log):
+    for name in (
+        "train/.ipynb_checkpoints/a-checkpoint.jpg",
+        "train/cat/._a.jpg",
+        "train/cat/.ipynb_checkpoints/a.jpg",
+        "train/cat/more/d.jpg",
+        "train/loose.jpg",
+        "test/.DS/c.jpg",
+    ):
+        draw_image(folders / name)
+    (folders / "train/dog/notes.TXT").write_text("x")
+    (folders / "train/dog/b.heic").write_text("x")
+    train = FolderWSOL(str(folders))
+    assert train.CLASSES == ("cat", "dog")
+    assert [train[k]["img_id"] for k in range(len(train))] == ["cat/a.jpg", "dog/b.PNG"]
+    counts = "1 .heic, 1 .txt, 1 beside the class folders, 3 hidden, 1 nested folders"
+    assert f"train: 7 entries are left out: {counts};" in log[0]
+    test = FolderWSOL(str(folders), "test", test_mode=True)
+    assert test.CLASSES == train.CLASSES
+    assert test[0]["gt_label"] == 1
+
+
+def test_an_empty_folder_is_no_class_by_accident(folders):
+    (folders / "train/cow").mkdir()
+    with pytest.raises(ValueError, match=r"train/cow holds no images .* remove or fill it"):
+        FolderWSOL(str(folders), "test", test_mode=True)
+
+
+def test_folders_of_a_class_that_the_training_split_lacks(folders, draw_image):
+    draw_image(folders / "test/cow/x.jpg")
+    with pytest.raises(ValueError, match=r"'cow/x.jpg' of split 'test' is of class 'cow', which"):
+        FolderWSOL(str(folders), "test", boxes=None, test_mode=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffimage,x0,y0,x1,y1\r\ndog/c.jpg,1,2,3.5,4\r\n",
+        "image;x0;y0;x1;y1\ndog/c.jpg;1;2;3,5;4\n",
+        "\ufeffimage;x0;y0;x1;y1\ndog/c.jpg;1;2;3.5;4\n",
+        "image\tx0\ty0\tx1\ty1\ndog/c.jpg\t1\t2\t3.5\t4\n",
+        "image, x0, y0, x1, y1\ndog/c.jpg, 1, 2, 3.5, 4\n",
+    ],
+)
+def test_a_csv_as_spreadsheets_write_it(folders, text):
+    (folders / "boxes_test.csv").write_bytes(text.encode())
+    test = FolderWSOL(str(folders), "test", test_mode=True)
+    assert [each["bbox"] for each in test[0]["instances"]] == [[1, 2, 3.5, 4]]

@@ -173,7 +173,7 @@ def test_missing_folders(root, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"images does not exist: get ILSVRC2012"):
         ILSVRC(str(root), folders={"train": "images"})
     (root / "empty/n01").mkdir(parents=True)
-    with pytest.raises(ValueError, match=r"empty holds no images"):
+    with pytest.raises(ValueError, match=r"empty/n01 holds no images .* remove or fill it"):
         ILSVRC(str(root), folders={"train": "empty"})
     with pytest.raises(ValueError, match=r"n01 holds no class folders"):
         ILSVRC(str(root), folders={"train": "empty/n01"})

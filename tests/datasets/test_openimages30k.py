@@ -77,3 +77,20 @@ def test_masks_of_another_shape_are_found(root, draw_image):
     assert "masks differ in size" in problems[1]
     (root / "masks/test/0m1/a_ignore.png").write_text("")
     assert any("a_ignore.png: not an image" in problem for problem in data.check_item(0))
+
+
+def test_labels_of_all_splits_are_those_of_the_training_lists(root):
+    lists = root / "metadata/train"
+    lists.mkdir()
+    names = [f"train/0m{k}/a.jpg" for k in (1, 2, 3)]
+    (lists / "image_ids.txt").write_text("\n".join(names))
+    (lists / "class_labels.txt").write_text("\n".join(f"{n},{k}" for k, n in enumerate(names)))
+    data = build(root)
+    assert data.CLASSES == ("0m1", "0m2", "0m3")  # test has no image of the last
+    (lists / "class_labels.txt").write_text("\n".join(f"{n},{2 - k}" for k, n in enumerate(names)))
+    data = build(root)
+    assert [data[k]["gt_label"] for k in range(2)] == [2, 1]
+    (lists / "image_ids.txt").write_text(names[0])
+    (lists / "class_labels.txt").write_text(f"{names[0]},0")
+    with pytest.raises(ValueError, match=r"of class '0m2', which is none of the 1 of .*train"):
+        build(root)

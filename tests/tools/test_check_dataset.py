@@ -95,3 +95,45 @@ def test_other_data_sets_and_empty_configs_are_named(tool, tmp_path, capsys):
     config.write_text("a = 1")
     assert tool.main([str(config)]) == 1
     assert "names no data set" in capsys.readouterr().out
+
+
+FOLDERS = """
+train_dataloader = dict(dataset=dict(
+    type="wsol_mm.FolderWSOL", data_root="{root}", split="train", boxes=None, pipeline=[]))
+test_dataloader = dict(dataset=dict(
+    type="wsol_mm.FolderWSOL", data_root="{other}", split="test", boxes=None, test_mode=True,
+    images="{images}", classes={classes}))
+model = dict(head=dict(num_classes={size}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({}, ""),
+        ({"classes": ["dog", "cat"]}, "class 'dog' has number 0 in the test data, but is number 1"),
+        ({"size": 3}, "train: 2 classes, but model.head.num_classes is 3"),
+        ({"other": "elsewhere"}, "class 'dog' has number 0 in the test data, but is number 1 in"),
+    ],
+)
+def test_classes_that_differ_between_splits_are_a_problem(tool, tmp_path, capsys, changes, problem):
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    for name in (
+        "here/train/cat/a",
+        "here/train/dog/b",
+        "here/test/dog/c",
+        "elsewhere/train/dog/d",
+    ):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(parents=True)
+        noise[0] += 1
+        Image.fromarray(noise).save(path)
+    settings = {"root": tmp_path / "here", "other": "here", "images": "{split}", "classes": None}
+    settings |= {"size": 2, **changes}
+    settings["other"] = tmp_path / settings["other"]
+    if changes.get("other"):
+        settings["images"] = "train"
+    config = tmp_path / "config.py"
+    config.write_text(FOLDERS.format(**settings))
+    assert tool.main([str(config)]) == (1 if problem else 0)
+    assert problem in capsys.readouterr().out

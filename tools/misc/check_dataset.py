@@ -8,7 +8,7 @@ Exits with 1 when there are problems and lists the first of them.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +16,7 @@ from mmengine.config import Config, DictAction
 from tqdm import tqdm
 
 from wsol_mm.datasets.base import SPLITS, WSOLDataset
+from wsol_mm.engine.class_check import check_names, data_classes
 from wsol_mm.registry import DATASETS
 
 SHOWN = 20
@@ -67,10 +68,44 @@ def check(dataset: WSOLDataset, title: str, workers: int) -> list[str]:
     return problems
 
 
-def check_loader(
-    dataset_cfg: dict[str, Any], title: str, workers: int, seen: dict[str, str]
+def class_problems(
+    classes: Sequence[str], title: str, others: dict[str, Sequence[str]], model: dict[str, Any]
 ) -> list[str]:
-    """Check the data sets of one loader; `seen` maps image paths to the loader that reads them."""
+    """Compare the classes of a data set with the training ones, and with the size of the head."""
+    problems = []
+    training = others.setdefault("train", classes) if title == "train" else others.get("train", ())
+    try:
+        check_names(classes, training, title, "the training data")
+    except ValueError as error:
+        problems.append(str(error))
+    for key in ("head", "bbox_head"):
+        head = model.get(key)
+        size = head.get("num_classes") if isinstance(head, dict) else None
+        if size is not None and size != len(classes):
+            problems.append(
+                f"{title}: {len(classes)} classes, but model.{key}.num_classes is {size}"
+            )
+    return problems
+
+
+def check_loader(
+    dataset_cfg: dict[str, Any],
+    title: str,
+    workers: int,
+    seen: dict[str, str],
+    classes: dict[str, Sequence[str]],
+    model: dict[str, Any],
+) -> list[str]:
+    """Check the data sets of one loader.
+
+    Args:
+        dataset_cfg: Of the loader, wrappers included.
+        title: Of the loader.
+        workers: Decoding threads.
+        seen: Image path -> the loader that reads it; extended.
+        classes: Classes of the training data under `train`; set by that loader.
+        model: Config of the model; empty for none.
+    """
     problems = []
     for cfg in plain_datasets(dataset_cfg):
         cls = DATASETS.get(cfg["type"]) if isinstance(cfg["type"], str) else cfg["type"]
@@ -83,6 +118,7 @@ def check_loader(
             print(f"{title}: cannot be read")
             problems.append(str(error))
             continue
+        problems.extend(class_problems(data_classes(dataset), title, classes, model))
         problems.extend(check(dataset, title, workers))
         for index in range(len(dataset)):
             path = dataset.get_data_info(index)["img_path"]
@@ -102,11 +138,13 @@ def main(argv: list[str] | None = None) -> int:
     loaders = {split: cfg.get(f"{split}_dataloader") for split in splits}
     problems: list[str] = []
     seen: dict[str, str] = {}
+    classes: dict[str, Sequence[str]] = {}
+    model = {} if cfg.get("classes_from_data") else cfg.get("model") or {}
     for title, loader in loaders.items():
         if loader is None:
             print(f"{title}: {args.config} has no {title}_dataloader")
         else:
-            problems += check_loader(loader["dataset"], title, args.workers, seen)
+            problems += check_loader(loader["dataset"], title, args.workers, seen, classes, model)
     if not any(loaders.values()):
         problems.append(f"{args.config} names no data set")
     problems = list(dict.fromkeys(problems))

@@ -111,12 +111,17 @@ def build_runner(
     prepare_launch(cfg)
     take_classes_from_data(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    strict_checkpoint_hook(runner).allow_missing += tuple(allow_missing)
+    return runner
+
+
+def strict_checkpoint_hook(runner: Runner) -> StrictCheckpointHook:
+    """The hook that compares checkpoint, network and data; registered where the config has none."""
     hooks = [hook for hook in runner.hooks if isinstance(hook, StrictCheckpointHook)]
     if not hooks:
         hooks = [StrictCheckpointHook()]
         runner.register_hook(hooks[0])
-    hooks[0].allow_missing += tuple(allow_missing)
-    return runner
+    return hooks[0]
 
 
 def strip_pretrained(node: Any, path: str = "model") -> list[str]:

@@ -31,11 +31,16 @@ class WSOLDataset(BaseDataset):
     have no `instances`; with `supervision='pseudo_boxes'` they come from `pseudo_boxes` only, and
     an image without a pseudo box stays, with `instances=[]`.
 
+    Labels count the classes of the training split, or those that `classes` names, by name: a split
+    may lack some of them, and one with an image of another class is refused.
+
     Args:
         data_root: Folder of the data set.
         split: `'train'`, `'val'` or `'test'`.
         supervision: `'image'`, `'pseudo_boxes'` or `'boxes'`.
         pseudo_boxes: Path of the COCO json made by `tools/pseudo_boxes.py`.
+        classes: Names of all classes in label order (default: those of the training split). A
+            class by another name in `metainfo` is what a detector is told, not what labels count.
         filter_cfg: `dict(filter_empty_gt=True)` drops images without boxes where boxes are read.
         **kwargs: `pipeline`, `test_mode`, `metainfo`, `indices`, `lazy_init`, `serialize_data` and
             `max_refetch` of :class:`mmengine.dataset.BaseDataset`.
@@ -58,6 +63,7 @@ class WSOLDataset(BaseDataset):
         supervision: str = "image",
         pseudo_boxes: str | None = None,
         filter_cfg: dict[str, Any] | None = None,
+        classes: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
         name = type(self).__name__
@@ -79,6 +85,7 @@ class WSOLDataset(BaseDataset):
         self.split = split
         self.supervision = supervision
         self.pseudo_boxes = pseudo_boxes
+        self.classes = None if classes is None else tuple(classes)
         super().__init__(data_root=str(data_root), filter_cfg=filter_cfg, **kwargs)
 
     @property
@@ -95,11 +102,18 @@ class WSOLDataset(BaseDataset):
         """Read the lists of the split; the one method a data set has to write.
 
         Returns:
-            The names of all classes, and an entry for each image: `img_id`, `img_path`,
-            `gt_label`; `width`, `height` where known; when `reads_truth` also `boxes` (list of
-            `x0, y0, x1, y1`) and, with masks, `mask_paths`, `ignore_path`.
+            The names of the split's classes, and an entry for each image: `img_id`, `img_path`,
+            `gt_label` (index of these names); `width`, `height` where known; when `reads_truth`
+            also `boxes` (list of `x0, y0, x1, y1`) and, with masks, `mask_paths`, `ignore_path`.
         """
         raise NotImplementedError
+
+    def training_classes(self) -> tuple[list[str], str] | None:
+        """Classes of the training split in label order, and the file or folder that says so.
+
+        None where `read_split` counts by them as it is, and where there is no training split.
+        """
+        return None
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read and check the split (called by `full_init`)."""
@@ -109,22 +123,17 @@ class WSOLDataset(BaseDataset):
         classes, entries = self.read_split()
         if not entries:
             raise ValueError(f"{root}: split '{self.split}' has no images")
-        self._metainfo.setdefault("classes", tuple(classes))
+        classes = self._number_classes(classes, entries)
         first = Path(entries[0]["img_path"])
         if not first.is_file():
             raise FileNotFoundError(f"image {first} does not exist: {self.HINT}")
         pseudo = self._read_pseudo_boxes(entries)
         seen: set[str] = set()
         for entry in entries:
-            img_id, label = entry["img_id"], entry["gt_label"]
+            img_id = entry["img_id"]
             if img_id in seen:
                 raise ValueError(f"{root}: image '{img_id}' occurs twice in '{self.split}'")
             seen.add(img_id)
-            if not 0 <= label < len(classes):
-                raise ValueError(
-                    f"{root}: image '{img_id}' has class index {label}, "
-                    f"expected 0 to {len(classes) - 1}"
-                )
             boxes = entry.pop("boxes", None)
             if pseudo is not None:
                 boxes = pseudo.get(img_id, [])
@@ -135,6 +144,47 @@ class WSOLDataset(BaseDataset):
                     for box in boxes
                 ]
         return entries
+
+    def _number_classes(self, own: Sequence[str], entries: list[dict[str, Any]]) -> tuple[str, ...]:
+        """Count the labels of `entries` by the classes that all splits share, in place.
+
+        Args:
+            own: Names that the labels count now.
+            entries: As `read_split` returns them.
+
+        Returns:
+            The names that they count afterwards; also those of `metainfo` where it has none.
+
+        Raises:
+            ValueError: A label without a name, a name that occurs twice, or an image of a class
+                that the shared list lacks.
+        """
+        for entry in entries:
+            if not 0 <= entry["gt_label"] < len(own):
+                raise ValueError(
+                    f"{self.data_root}: image '{entry['img_id']}' has class index "
+                    f"{entry['gt_label']}, expected 0 to {len(own) - 1}"
+                )
+        classes, source = list(own), f"split '{self.split}'"
+        if self.classes is not None:
+            classes, source = list(self.classes), "the argument 'classes'"
+        elif shared := self.training_classes():
+            classes, source = shared
+        if twice := sorted({name for name in classes if classes.count(name) > 1}):
+            raise ValueError(f"{self.data_root}: class '{twice[0]}' occurs twice in {source}")
+        index = {name: label for label, name in enumerate(classes)}
+        for entry in entries:
+            name = own[entry["gt_label"]]
+            if name not in index:
+                known = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
+                raise ValueError(
+                    f"{self.data_root}: image '{entry['img_id']}' of split '{self.split}' is of "
+                    f"class '{name}', which is none of the {len(classes)} of {source} ({known}): "
+                    "take it out, or name all classes with classes=[...]"
+                )
+            entry["gt_label"] = index[name]
+        self._metainfo.setdefault("classes", tuple(classes))
+        return tuple(classes)
 
     def _read_pseudo_boxes(self, entries: list[dict[str, Any]]) -> dict[str, list[Box]] | None:
         """Read the pseudo boxes when this is training data that asks for them."""

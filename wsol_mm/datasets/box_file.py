@@ -23,6 +23,44 @@ def read_json(path: Path, hint: str) -> dict[str, Any]:
     return content
 
 
+def coco_id(value: Any, place: str) -> int | str:
+    """An id of a COCO json; whole numbers written as text or as floats count as numbers.
+
+    Example:
+        >>> coco_id("7", "images[0]"), coco_id(7.0, "images[0]"), coco_id("a7", "images[0]")
+        (7, 7, 'a7')
+    """
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise ValueError(f"{place} must be a whole number or text, got {value!r}")
+    return int(value)
+
+
+def coco_size(image: dict[str, Any], place: str) -> tuple[int, int] | None:
+    """Width and height of an image entry; None where one is absent or null."""
+    size = image.get("width"), image.get("height")
+    if None in size:
+        return None
+    if not all(_is_size(side) and side == int(side) for side in size):
+        raise ValueError(f"{place}: width and height must be pixels, or absent, got {list(size)}")
+    return int(size[0]), int(size[1])
+
+
+def coco_categories(content: dict[str, Any], path: Path) -> dict[int | str, str]:
+    """Return `{id: name}` of the categories, numbers before text, in order."""
+    names: dict[int | str, str] = {}
+    for number, category in enumerate(content.get("categories") or []):
+        place = f"{path}: categories[{number}]"
+        if not isinstance(category, dict) or not isinstance(category.get("name"), str):
+            raise ValueError(f"{place}: a category needs a unique 'id' and a 'name': {category}")
+        key = coco_id(category.get("id"), f"{place}: id")
+        if key in names:
+            raise ValueError(f"{place}: a category needs a unique 'id' and a 'name': {category}")
+        names[key] = category["name"]
+    return dict(sorted(names.items(), key=lambda item: (isinstance(item[0], str), item[0])))
+
+
 def coco_box(entry: dict[str, Any], place: str) -> Box:
     """Return the `x0, y0, x1, y1` box of a COCO annotation (`bbox`: x, y, width, height)."""
     bbox = entry.get("bbox")
@@ -36,21 +74,22 @@ def coco_box(entry: dict[str, Any], place: str) -> Box:
     return [x, y, x + width, y + height]
 
 
-def coco_images(content: dict[str, Any], path: Path) -> dict[Any, dict[str, Any]]:
+def coco_images(content: dict[str, Any], path: Path) -> dict[int | str, dict[str, Any]]:
     """Return `{id: image entry}` of a COCO json, checked for lists, fields and duplicates."""
     for key in ("images", "annotations", "categories"):
         if not isinstance(content.get(key), list):
             raise ValueError(f"{path}: key '{key}' must be a list, as in COCO json")
-    images: dict[Any, dict[str, Any]] = {}
+    images: dict[int | str, dict[str, Any]] = {}
     names: set[str] = set()
     for entry in content["images"]:
-        if "id" not in entry or "file_name" not in entry:
+        if not isinstance(entry, dict) or "id" not in entry or "file_name" not in entry:
             raise ValueError(f"{path}: an image needs 'id' and 'file_name', got {entry}")
-        if entry["id"] in images or entry["file_name"] in names:
+        key = coco_id(entry["id"], f"{path}: id of image '{entry['file_name']}'")
+        if key in images or entry["file_name"] in names:
             raise ValueError(
                 f"{path}: duplicate image id {entry['id']} or file_name '{entry['file_name']}'"
             )
-        images[entry["id"]] = entry
+        images[key] = entry
         names.add(entry["file_name"])
     return images
 
@@ -92,17 +131,17 @@ def read_pseudo_boxes(path: str, known: set[str]) -> dict[str, list[Box]]:
                 f"{file}: image '{entry['file_name']}' (id {entry['id']}) needs its width and "
                 "height in pixels, without which its boxes cannot be checked"
             )
-    categories = {entry.get("id") for entry in content["categories"]}
-    names = [entry.get("name") for entry in content["categories"]]
+    categories = coco_categories(content, file)
+    names = list(categories.values())
     if names != [OBJECT_CLASS]:
         raise ValueError(f"{file}: the one category must be '{OBJECT_CLASS}', got {names}")
     boxes: dict[str, list[Box]] = {}
     for number, entry in enumerate(content["annotations"]):
         place = f"{file}: annotations[{number}] (id {entry.get('id')})"
-        image = images.get(entry.get("image_id"))
+        image = images.get(coco_id(entry.get("image_id"), f"{place}: image_id"))
         if image is None:
             raise ValueError(f"{place}: image_id {entry.get('image_id')} is not in 'images'")
-        if entry.get("category_id") not in categories:
+        if coco_id(entry.get("category_id"), f"{place}: category_id") not in categories:
             raise ValueError(f"{place}: category_id {entry.get('category_id')} is not the object's")
         box = coco_box(entry, place)
         if problem := box_problem(box, (image["width"], image["height"])):

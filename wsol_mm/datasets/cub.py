@@ -69,6 +69,7 @@ class CUB(WSOLDataset):
             return names, self._read_layout(root, class_ids, part=self.split)
         val_root = root / self.val_root
         if (val_root / "images.txt").is_file():
+            self._check_same_classes(class_ids, val_root)
             return names, self._read_layout(val_root, class_ids, part=None)
         lists = root / self.val_metadata if self.val_metadata else val_root
         entries = read_metadata(lists, val_root, boxes=self.reads_truth, hint=self.VAL_HINT)
@@ -86,6 +87,18 @@ class CUB(WSOLDataset):
             to_int(key, place, "class_id"): (name, place) for key, (name, place) in table.items()
         }
         return dict(sorted(ids.items()))
+
+    def _check_same_classes(self, class_ids: dict[int, tuple[str, str]], other: Path) -> None:
+        """Refuse a folder whose own `classes.txt` gives an id another name."""
+        if not (other / "classes.txt").is_file():
+            return
+        for official, (name, place) in self._read_classes(other).items():
+            known = class_ids.get(official, (name, ""))
+            if known[0] != name:
+                raise ValueError(
+                    f"{place}: class id {official} is '{name}', but '{known[0]}' at {known[1]}: "
+                    "both lists must number the classes alike"
+                )
 
     def _read_layout(
         self, root: Path, class_ids: dict[int, tuple[str, str]], part: str | None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsol_mm.datasets.base import WSOLDataset
-from wsol_mm.datasets.folders import class_folders, class_images
+from wsol_mm.datasets.folders import class_images, filled_class_folders
 from wsol_mm.datasets.lists import Box, read_mapping, read_rows, to_floats, to_int
 from wsol_mm.datasets.metadata import read_metadata
 from wsol_mm.registry import DATASETS
@@ -77,11 +77,19 @@ class ILSVRC(WSOLDataset):
         if self.split == "val" or lists.is_dir():
             return self._read_lists(root, lists)
         wnids, names = self._read_classes(root)
+        labels = {wnid: label for label, wnid in enumerate(wnids)}
         folder = self.folders[self.split]
-        entries = [
-            {"img_id": f"{folder}/{name}", "img_path": str(root / folder / name), "gt_label": label}
-            for name, label in class_images(root / folder, wnids, self.HINT)
-        ]
+        entries = []
+        for image, wnid in class_images(root / folder, self.HINT):
+            if wnid not in labels:
+                raise ValueError(
+                    f"{root / folder / wnid}: '{wnid}' is not one of the {len(wnids)} known "
+                    "classes (the class folders of the train split, or the lines of classes_file)"
+                )
+            path = str(root / folder / image)
+            entries.append(
+                {"img_id": f"{folder}/{image}", "img_path": path, "gt_label": labels[wnid]}
+            )
         if self.reads_truth:
             for entry in entries:
                 self._add_boxes(entry, root, wnids[entry["gt_label"]])
@@ -90,7 +98,7 @@ class ILSVRC(WSOLDataset):
     def _read_classes(self, root: Path) -> tuple[list[str], list[str]]:
         """Return WordNet ids and names of the classes, in label order."""
         if self.classes_file is None:
-            wnids = class_folders(root / self.folders["train"], self.HINT)
+            wnids = filled_class_folders(root / self.folders["train"], self.HINT)
             return wnids, wnids
         wnids, names = [], []
         for place, (line,) in read_rows(root / self.classes_file, ("wnid name",), self.HINT):

@@ -12,7 +12,7 @@ BOX_TOLERANCE = 1.0
 
 
 def read_text(path: Path, hint: str) -> str:
-    """Read a text file.
+    """Read a text file; a byte-order mark is left out.
 
     Args:
         path: The file.
@@ -25,7 +25,7 @@ def read_text(path: Path, hint: str) -> str:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist: {hint}")
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a UTF-8 text file: {error}") from None
 

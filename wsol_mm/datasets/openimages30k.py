@@ -49,6 +49,19 @@ class OpenImages30k(WSOLDataset):
         lists = root / self.metadata / self.split
         masks = root / self.masks if self.reads_truth else None
         entries = read_metadata(lists, root, hint=self.HINT, masks=masks)
+        return self._name_classes(entries, lists), entries
+
+    def training_classes(self) -> tuple[list[str], str] | None:
+        """Classes of the training lists, where they are there."""
+        lists = Path(self.data_root) / self.metadata / "train"
+        if self.split == "train" or not lists.is_dir():
+            return None
+        entries = read_metadata(lists, Path(self.data_root), hint=self.HINT)
+        return self._name_classes(entries, lists), str(lists)
+
+    @staticmethod
+    def _name_classes(entries: list[dict[str, Any]], lists: Path) -> list[str]:
+        """Names of the classes: the folders of their images."""
         names: dict[int, str] = {}
         for entry in entries:
             label, folder = entry["gt_label"], Path(entry["img_id"]).parent.name
@@ -59,5 +72,4 @@ class OpenImages30k(WSOLDataset):
                 )
         if min(names) < 0:
             raise ValueError(f"{lists / 'class_labels.txt'}: class index {min(names)} is negative")
-        classes = [names.get(label, f"class {label}") for label in range(max(names) + 1)]
-        return classes, entries
+        return [names.get(label, f"class {label}") for label in range(max(names) + 1)]

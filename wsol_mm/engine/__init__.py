@@ -2,6 +2,7 @@
 
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.engine.checkpoint_hook import AtomicCheckpointHook
+from wsol_mm.engine.class_check import check_names, check_sizes, data_classes
 from wsol_mm.engine.fit_ddt_hook import FitDDTHook
 from wsol_mm.engine.launch import prepare_launch
 from wsol_mm.engine.package_checkpoint import load_from_package
@@ -38,6 +39,9 @@ __all__ = [
     "UntrustedCheckpointError",
     "WarmStageHook",
     "atomic_write",
+    "check_names",
+    "check_sizes",
+    "data_classes",
     "fetch_checkpoint",
     "fill_token_cache",
     "load_checkpoint",

@@ -23,6 +23,7 @@ from torch import nn
 from tqdm import tqdm
 
 from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.engine.class_check import check_names, check_sizes, data_classes
 from wsol_mm.engine.whole_checkpoint import (
     CheckpointError,
     initial_parameters,
@@ -170,19 +171,23 @@ class StrictCheckpointHook(Hook):
     No code in them runs (:func:`use_strict_checkpoints`; the tools do so themselves, where
     ``--trust-checkpoint`` is an explicit choice, which the hook leaves alone). A test, a validation
     and a resumed training need all weights of this network and no others; a training that starts
-    from other weights takes what fits, and the log says in one line what it does not.
+    from other weights takes what fits, and the log says in one line what it does not. Before the
+    first step the classes of the data are compared with the network's, with those that the
+    checkpoint was trained on and, in training, with those of the validation data.
 
     Args:
         allow_missing: Prefixes of keys that the checkpoint, or the network, may lack.
 
     Raises:
         UnfitCheckpointError: Keys are missing, unexpected or of another shape.
+        ValueError: Classes differ in number or order.
     """
 
     priority = "HIGHEST"
 
     def __init__(self, allow_missing: Sequence[str] = ()) -> None:
         self.allow_missing = tuple(allow_missing)
+        self._trained: tuple[str, ...] = ()
 
     def before_run(self, runner: Runner) -> None:
         """Install the strict loaders unless they are in place."""
@@ -195,9 +200,31 @@ class StrictCheckpointHook(Hook):
         if not starts:
             name = runner._load_from or "the checkpoint"
             load_whole(runner.model, checkpoint, name, self.allow_missing)
+            meta = (checkpoint.get("meta") or {}).get("dataset_meta") or {}
+            self._trained = tuple(meta.get("classes") or meta.get("CLASSES") or ())
+
+    def check_data(self, runner: Runner, dataset: Any, split: str) -> None:
+        """Refuse data whose classes are not those of the network and of its checkpoint."""
+        classes = data_classes(dataset)
+        check_sizes(runner.model, classes, split)
+        check_names(classes, self._trained, split, "the checkpoint")
+
+    def before_val(self, runner: Runner) -> None:
+        """Compare the classes of the validation data."""
+        self.check_data(runner, runner.val_dataloader.dataset, "validation")
+
+    def before_test(self, runner: Runner) -> None:
+        """Compare the classes of the test data."""
+        self.check_data(runner, runner.test_dataloader.dataset, "test")
 
     def before_train(self, runner: Runner) -> None:
-        """Say what no checkpoint has given."""
+        """Compare the classes of the data; say what no checkpoint has given."""
+        training = runner.train_dataloader.dataset
+        self.check_data(runner, training, "training")
+        if runner.val_loop is not None:
+            classes = data_classes(runner.val_dataloader.dataset)
+            check_sizes(runner.model, classes, "validation")
+            check_names(classes, data_classes(training), "validation", "the training data")
         if runner._resume and runner.iter:
             return
         initial = initial_parameters(runner.model)
