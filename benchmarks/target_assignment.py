@@ -1,10 +1,16 @@
 """Target assignment of detectors: mmdet's loop over images against all images at once.
 
-Cases of ``benchmarks/wend.py``; a case is one head of a config, reduced to one channel.
+    python -m benchmarks.target_assignment
+
+prints one line of json: milliseconds of a training step with either, for Faster R-CNN and FCOS with
+ResNet-50, on a GPU where there is one. The cases of ``benchmarks/wend.py`` time the targets by
+themselves; a case is one head of a config, reduced to one channel.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmdet.models.dense_heads import DETRHead, FCOSHead
 from mmdet.models.dense_heads.anchor_head import AnchorHead
@@ -19,11 +26,13 @@ from mmdet.models.roi_heads import StandardRoIHead
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox2roi
 from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
-from benchmarks.measure import ratio, take_turns
+from benchmarks.measure import Subject, ratio, take_turns, where_measured
 from wsol_mm.models.roi_heads import BatchRoIHead
 from wsol_mm.models.task_modules import BatchSamplingResult
 from wsol_mm.registry import MODELS
@@ -47,6 +56,19 @@ def random_boxes(
         labels = torch.zeros(count, dtype=torch.int64)
         found.append(InstanceData(bboxes=boxes, labels=labels).to(device))
     return found
+
+
+def batch(size: int, side: int) -> dict[str, Any]:
+    """Random images with one box each, the same ones each time."""
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (size, 3, side, side), generator=random, dtype=torch.uint8)
+    samples = []
+    for boxes in random_boxes([1] * size, side, random):
+        meta = {"img_shape": (side, side), "ori_shape": (side, side), "scale_factor": (1.0, 1.0)}
+        sample = DetDataSample(metainfo={**meta, "homography_matrix": np.eye(3)})
+        sample.gt_instances = boxes
+        samples.append(sample)
+    return {"inputs": list(images), "data_samples": samples}
 
 
 @dataclass(frozen=True)
@@ -207,11 +229,65 @@ def speed(case: Case, images: int, rounds: int, device: str) -> dict[str, float]
     single = random_boxes([1] * images, SIDE, random, device)
     sampler = getattr(head, case.sampled) if case.sampled else None
     if sampler is not None:
-        number, sampler.num = sampler.num, 10**6
+        quotas = sampler.num, sampler.neg_pos_ub
+        sampler.num, sampler.neg_pos_ub = 10**6, -1  # all are kept: nothing is drawn
     same = all(equal(ours(boxes), theirs(boxes)) for boxes in (mixed, single))
     if sampler is not None:
-        sampler.num = number
+        sampler.num, sampler.neg_pos_ub = quotas
     calls = {"ours": partial(ours, single), "theirs": partial(theirs, single)}
     times = take_turns(calls, rounds, device, warm=list(calls))
     medians = {name: statistics.median(values) for name, values in times.items()}
     return {**medians, "same": same, "ratio": ratio(times["theirs"], times["ours"])}
+
+
+# heads that find the targets of a batch at once, and mmdet's own
+PLAIN = {
+    "wsol_mm.BatchRPNHead": "mmdet.RPNHead",
+    "wsol_mm.BatchRoIHead": "mmdet.StandardRoIHead",
+    "wsol_mm.BatchFCOSHead": "mmdet.FCOSHead",
+}
+STEPS = {"faster_rcnn": "faster_rcnn_r50_cub.py", "fcos": "fcos_r50_cub.py"}
+
+
+def whole_step(config: str, plain: bool, size: int, side: int, device: str) -> Subject:
+    """A detector with untrained weights on a batch; ``plain`` with mmdet's loops over images."""
+    cfg = Config.fromfile(CONFIGS / "wend" / config)
+    detector = cfg.model.detector
+    detector.backbone.init_cfg = None
+    if plain:
+        for key in ("rpn_head", "roi_head", "bbox_head"):
+            if key in detector:
+                detector[key].type = PLAIN[detector[key].type]
+    return Subject(cfg, partial(batch, size, side), device)
+
+
+def steps(size: int, side: int, rounds: int, device: str) -> dict[str, Any]:
+    """Median milliseconds of training steps that take turns, and what the batch at once gains."""
+    found: dict[str, Any] = {"device": where_measured(device), "batch": size, "side": side}
+    for name, config in STEPS.items():
+        sides = {
+            key: whole_step(config, plain, size, side, device).train
+            for key, plain in (("loop_ms", True), ("batch_ms", False))
+        }
+        times = take_turns(sides, rounds, device, warm=list(sides))
+        medians = {key: statistics.median(values) for key, values in times.items()}
+        gain = 100 * (1 - medians["batch_ms"] / medians["loop_ms"])
+        found[name] = {key: round(value, 3) for key, value in medians.items()}
+        found[name]["gain_percent"] = round(gain, 2)
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--batch", type=int, default=32, help="images of a step (32)")
+    parser.add_argument("--side", type=int, default=SIDE, help=f"pixels ({SIDE})")
+    parser.add_argument("--rounds", type=int, default=15, help="steps of each side (15)")
+    args = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    MMLogger.get_current_instance().setLevel("WARNING")
+    print(json.dumps(steps(args.batch, args.side, args.rounds, get_device())))
+
+
+if __name__ == "__main__":
+    main()

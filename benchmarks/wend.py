@@ -26,16 +26,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 from benchmarks.measure import Call, Subject, multiply_adds, ratio, take_turns, where_measured
-from benchmarks.target_assignment import CASES, random_boxes, speed
+from benchmarks.target_assignment import CASES, batch, speed
 from studies.harness.report import machine, write_block
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,19 +93,6 @@ ROWS = {
     "cln": Row("CLN", "wend/cln_r50_cub.py", {"model.detector.test_cfg.rcnn.score_thr": 0.0}),
     "deformable_detr": Row("Deformable DETR", "wend/deformable_detr_r50_cub.py"),
 }
-
-
-def batch(size: int, side: int) -> dict[str, Any]:
-    """Random images with one box each, the same ones each time."""
-    random = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (size, 3, side, side), generator=random, dtype=torch.uint8)
-    samples = []
-    for boxes in random_boxes([1] * size, side, random):
-        meta = {"img_shape": (side, side), "ori_shape": (side, side), "scale_factor": (1.0, 1.0)}
-        sample = DetDataSample(metainfo={**meta, "homography_matrix": np.eye(3)})
-        sample.gt_instances = boxes
-        samples.append(sample)
-    return {"inputs": list(images), "data_samples": samples}
 
 
 def subject(row: Row, size: int, side: int, device: str) -> Subject:

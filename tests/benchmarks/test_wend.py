@@ -9,6 +9,7 @@ import torch
 pytest.importorskip("mmcv._ext")
 
 from benchmarks import target_assignment, wend
+from benchmarks.target_assignment import PLAIN
 
 SMALL = {
     wend.BASE: wend.Row("SCR", "psol/scr_r18_toy.py", paper=(24.55, 0.331)),
@@ -150,3 +151,40 @@ def test_rois_may_come_in_any_order():
     one = {"rois": rois, "targets": (labels,)}
     assert target_assignment.equal(one, {"rois": rois.flip(0), "targets": (labels.flip(0),)})
     assert not target_assignment.equal(one, {"rois": rois.flip(0), "targets": (labels,)})
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    steps = {"faster_rcnn": "faster_rcnn_r18_toy.py", "fcos": "fcos_r18_toy.py"}
+    monkeypatch.setattr(target_assignment, "STEPS", steps)
+    return steps
+
+
+def test_a_step_with_mmdets_loops_differs_in_the_heads_alone(small_steps):
+    for config in small_steps.values():
+        ours, loops = (
+            target_assignment.whole_step(config, plain, 1, 96, "cpu").model.detector
+            for plain in (False, True)
+        )
+        assert {k: v.shape for k, v in ours.state_dict().items()} == {
+            k: v.shape for k, v in loops.state_dict().items()
+        }
+        types = {
+            (type(mine).__name__, type(other).__name__)
+            for mine, other in zip(ours.modules(), loops.modules(), strict=True)
+            if type(mine) is not type(other)
+        }
+        wanted = {name.split(".")[1]: plain.split(".")[1] for name, plain in PLAIN.items()}
+        assert types
+        assert all(wanted[mine] == other for mine, other in types)
+
+
+def test_steps_are_one_line_of_json(small_steps, capsys):
+    target_assignment.main(["--batch", "2", "--side", "96", "--rounds", "1"])
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (found["batch"], found["side"]) == (2, 96)
+    for name in small_steps:
+        loop, batch = found[name]["loop_ms"], found[name]["batch_ms"]
+        assert min(loop, batch) > 0
+        assert found[name]["gain_percent"] == pytest.approx(100 * (1 - batch / loop), abs=0.1)
