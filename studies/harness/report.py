@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ PACKAGES = ("numpy", "numba", "opencv-python-headless", "opencv-python", "torch"
 
 
 def machine() -> dict[str, str]:
-    """Processor, operating system, Python and the installed ones of ``PACKAGES``, as text."""
+    """Processor, system, Python, a GPU and the installed ones of ``PACKAGES``, as text."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -25,6 +26,9 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        facts["accelerator"] = torch.cuda.get_device_name()
     for package in PACKAGES:
         try:
             facts[package] = version(package)

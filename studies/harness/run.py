@@ -90,8 +90,10 @@ def run_trial(
             return done
         stages = _Stages(folder / "log.txt", lock, threads)
         files = {"data": _data(trial, root, stages), **_inputs(trial, root, stages)}
-        facts = _train(trial, folder, files, stages)
-        result = {**describe(trial), **_chosen(trial, facts, folder / "train")}
+        result = describe(trial)
+        if trial.trains:
+            facts = _train(trial, folder, files, stages)
+            result |= _chosen(trial, facts, folder / "train")
         result |= {**_test(trial, folder, files, stages), "machine": machine()}
         with atomic_write(result_file(trial, results)) as temporary:
             temporary.write_text(json.dumps(result, indent=1, default=repr) + "\n")
@@ -126,6 +128,7 @@ def run_trials(
     jobs: int = 1,
     *,
     kept: str | os.PathLike[str] | None = None,
+    stop_after: float | None = None,
 ) -> list[dict[str, Any] | None]:
     """Run trials, ``jobs`` at once, and print a line for each.
 
@@ -137,10 +140,13 @@ def run_trials(
         root: Folder of the study.
         jobs: Trials at once.
         kept: As for :func:`run_trial`.
+        stop_after: Seconds after which no further trial is begun.
 
     Returns:
-        Results in the order of the trials; None where one failed, said at the end of the output.
+        Results in the order of the trials; None where one failed, said at the end of the output,
+        or was not begun.
     """
+    begun = time.time()
     outcomes: dict[int, dict[str, Any] | Exception] = {}
     chains: dict[str, list[int]] = {}
     for index, trial in enumerate(trials):
@@ -152,6 +158,9 @@ def run_trials(
     def run(chain: list[int]) -> None:
         for index in chain:
             start = time.time()
+            if stop_after is not None and start - begun > stop_after:
+                outcomes[index] = TrialError(f"not begun: {stop_after:g} s were over")
+                continue
             try:
                 outcome = run_trial(trials[index], root, kept=kept, threads=1 if jobs > 1 else None)
             except Exception as error:
@@ -262,7 +271,7 @@ def _train(
 
 def _chosen(trial: Trial, facts: Mapping[str, Any], work_dir: Path) -> dict[str, Any]:
     """The facts of a training as one trial sees them: those of its checkpoint's epoch."""
-    epoch = int(chosen_checkpoint(trial, work_dir).stem.rpartition("_")[2])
+    epoch = int(Path(chosen_checkpoint(trial, work_dir)).stem.rpartition("_")[2])
     return {**facts, "epoch": epoch, "val": facts["history"].get(str(epoch), {})}
 
 
@@ -283,7 +292,7 @@ def _test(trial: Trial, folder: Path, files: Mapping[str, Path], stages: _Stages
     return found
 
 
-def chosen_checkpoint(trial: Trial, work_dir: Path) -> Path:
+def chosen_checkpoint(trial: Trial, work_dir: Path) -> Path | str:
     """The checkpoint that a trial stands for.
 
     Raises:
@@ -291,7 +300,9 @@ def chosen_checkpoint(trial: Trial, work_dir: Path) -> Path:
     """
     if trial.checkpoint == "val":
         return best_checkpoint(work_dir)
-    return work_dir / Path((work_dir / "last_checkpoint").read_text().strip()).name
+    if trial.checkpoint == "last":
+        return work_dir / Path((work_dir / "last_checkpoint").read_text().strip()).name
+    return trial.checkpoint
 
 
 def best_checkpoint(work_dir: Path) -> Path:

@@ -40,7 +40,8 @@ class Trial:
         test_options: Keys to override at the test only. Trials that differ in nothing else share
             the training, and the checkpoint that its own val numbers chose.
         checkpoint: The one that is tested and that inputs take: ``val`` (the best on the val split,
-            by the metric of the config) or ``last``.
+            by the metric of the config), ``last``, or a file or address of weights, with which
+            nothing is trained.
         inputs: What other trainings give to this one, by name: a trial stands for its checkpoint,
             :class:`PseudoBoxes` for a file of boxes. They get the seed, dials and data of this
             trial.
@@ -59,10 +60,17 @@ class Trial:
         """Refuse dials of scenes that are not drawn, and an input with the name of the data."""
         if self.data_root is not None and self.dials:
             raise ValueError(f"Trial: data_root={self.data_root!r} takes no dials: {self.dials}")
-        if self.checkpoint not in ("val", "last"):
-            raise ValueError(f"Trial: checkpoint={self.checkpoint!r}: expected 'val' or 'last'")
+        if self.checkpoint not in ("val", "last") and "/" not in self.checkpoint:
+            raise ValueError(
+                f"Trial: checkpoint={self.checkpoint!r}: expected 'val', 'last' or a file's path"
+            )
         if "data" in self.inputs:
             raise ValueError("Trial: {data} is the folder of the scenes; call the input otherwise")
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is a training, or only a test of given weights."""
+        return self.checkpoint in ("val", "last")
 
     @property
     def name(self) -> str:

@@ -1,0 +1,1 @@
+"""The bench of photographs: pretrained features, every method's claim, intervals."""

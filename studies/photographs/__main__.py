@@ -1,0 +1,109 @@
+"""The bench of photographs: every method on pretrained features, with intervals.
+
+    python -m studies.photographs run --source shared/data --out work_dirs/photographs --jobs 2
+    python -m studies.photographs run --bench birds --rows CAM BridgeGap --seeds 0 1 2 --keep
+    python -m studies.photographs search --trials 8    # each method its own ranges, on val
+    python -m studies.photographs report               # docs/photographs.md from kept results
+
+A row is trained once for each seed; its last epoch and the one that val chose are tested. What is
+finished, here or in studies/results/photographs, is not run again; a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from studies.harness.run import run_trials
+from studies.harness.store import keep
+from studies.harness.trial import ROOT, Trial
+from studies.photographs.data import prepare
+from studies.photographs.report import write_page
+from studies.photographs.rows import BENCHES, Bench
+from studies.photographs.search import search_all
+from wsol_mm.apis.command import one_line_errors
+
+KEPT = ROOT / "studies/results/photographs"
+DOCS = ROOT / "docs"
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run, search, report = (commands.add_parser(name) for name in ("run", "search", "report"))
+    for each in (run, search):
+        each.add_argument("--source", type=Path, default=Path("data"), help="above cub_mini")
+        each.add_argument("--out", type=Path, default=Path("work_dirs/photographs"))
+        each.add_argument("--jobs", type=int, default=1, help="trials at once, one thread each")
+        each.add_argument("--keep", action="store_true", help="add results to the repository")
+        each.add_argument("--stop-after", type=float, metavar="S", help="begin no trial after S s")
+    run.add_argument("--bench", nargs="+", choices=list(BENCHES), default=list(BENCHES))
+    run.add_argument("--rows", nargs="+", help="only the rows of these names")
+    run.add_argument("--seeds", type=int, nargs="+", help="instead of each row's own number")
+    run.add_argument("--dry-run", action="store_true", help="list the trials and run nothing")
+    search.add_argument("--trials", type=int, default=8, help="of each method")
+    search.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of what is chosen")
+    report.add_argument("--docs", type=Path, default=DOCS, help="folder of the page")
+    return parser.parse_args(argv)
+
+
+def wanted(
+    bench: Bench, names: Sequence[str] | None, seeds: Sequence[int] | None, data: Path
+) -> list[Trial]:
+    """Trials of a bench, seed by seed, so that a cut-off run leaves whole rows of few seeds."""
+    rows = [bench.row(name) for name in names] if names else bench.rows
+    last = max((row.seeds for row in rows), default=0)
+    checkpoints = ("last",) if bench.test_only else ("last", "val")
+    return [
+        bench.trial(row, seed, data, checkpoint)
+        for seed in (seeds or range(last))
+        for row in rows
+        if seeds or seed < row.seeds
+        for checkpoint in checkpoints
+    ]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run what is missing; 1 if a trial failed."""
+    data, begun, failed, count = args.out / "data", time.time(), 0, 0
+    plans = {}
+    for name in args.bench:
+        bench = BENCHES[name]
+        names = args.rows and [row.name for row in bench.rows if row.name in args.rows]
+        plans[name] = [] if args.rows and not names else wanted(bench, names, args.seeds, data)
+    if args.dry_run:
+        for name, trials in plans.items():
+            print(f"{name}: {len(trials)} tests of {len({(t.name, t.seed) for t in trials})} runs")
+        return 0
+    prepare(args.source, args.out / "data", sorted({t.seed for p in plans.values() for t in p}))
+    for name, trials in plans.items():
+        left = args.stop_after and max(args.stop_after - (time.time() - begun), 0)
+        results = run_trials(trials, args.out, args.jobs, kept=KEPT, stop_after=left)
+        if args.keep:
+            keep(KEPT / f"{name}.jsonl", zip(trials, results, strict=True))
+        failed, count = failed + results.count(None), count + len(results)
+    print(json.dumps({"trials": count, "failed": failed, "seconds": round(time.time() - begun)}))
+    return 1 if failed else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code."""
+    args = parse_args(argv)
+    with one_line_errors():
+        if args.command == "run":
+            return run(args)
+        if args.command == "search":
+            return search_all(args, KEPT)
+        write_page(args.docs, KEPT)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

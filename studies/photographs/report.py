@@ -1,0 +1,207 @@
+"""The page of the bench: a picture, a short table, and everything as csv beside it."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from studies.harness.images import PARTS, Interval, difference, level
+from studies.harness.report import write_block
+from studies.harness.store import Result, finished_result
+from studies.photographs.rows import BENCHES, Bench, Row
+from wsol_mm.engine.atomic import atomic_write
+
+NUMBERS = {
+    "top1_cls": "Top-1 Cls",
+    "gt_known": "GT-known",
+    "max_box_acc_v2": "MaxBoxAccV2",
+    "top1_loc": "Top-1 Loc",
+}
+MAIN = ("gt_known", "max_box_acc_v2")
+# Rows of the page's tables and pictures; all others stand in the csv.
+HEADLINE = {
+    "birds": (
+        *("CAM", "HaS", "ACoL", "SPG", "ADL", "CutMix", "EIL", "BridgeGap", "NL-CCAM", "CI-CAM"),
+        *("KG-CI-CAM", "CAM + ARM", "BridgeGap + ARM"),
+    ),
+    "tiny_imagenet": (
+        *("CAM", "NL-CCAM", "CI-CAM", "CI-CAM, one branch", "classification expert"),
+        *("localization expert", "KG-CI-CAM"),
+    ),
+}
+INK = "#808080"  # legible on light and dark
+ANY = Path("data")  # a key holds the name of the data's folder, not its place
+Seeds = Mapping[int, Result]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is measured of a row with one kind of checkpoint.
+
+    Attributes:
+        row: The row.
+        checkpoint: ``last`` or ``val``.
+        seeds: Results by seed.
+        levels: Each number with its interval.
+        differences: Against the row's baseline, over the seeds of both.
+    """
+
+    row: Row
+    checkpoint: str
+    seeds: Seeds
+    levels: Mapping[str, Interval]
+    differences: Mapping[str, Interval]
+
+
+def measure(bench: Bench, row: Row, checkpoint: str, kept: Path) -> Line | None:
+    """A row's line, or None where nothing is finished."""
+    found = seeds_of(bench, row, checkpoint, kept)
+    if not found:
+        return None
+    columns = [result["images"] for result in found.values()]
+    numbers = [name for name in NUMBERS if set(PARTS.get(name, (name,))) <= set(columns[0])]
+    levels = {name: level(columns, name) for name in numbers}
+    base = seeds_of(bench, bench.row(row.baseline), checkpoint, kept) if row.baseline else {}
+    both = sorted(set(base) & set(found))
+    differences = {
+        name: difference(
+            [base[seed]["images"] for seed in both], [found[seed]["images"] for seed in both], name
+        )
+        for name in (numbers if both else ())
+    }
+    return Line(row, checkpoint, found, levels, differences)
+
+
+def seeds_of(bench: Bench, row: Row, checkpoint: str, kept: Path) -> dict[int, Result]:
+    """The finished results of a row by seed."""
+    found = {
+        seed: finished_result(bench.trial(row, seed, ANY, checkpoint), kept)
+        for seed in range(row.seeds)
+    }
+    return {seed: result for seed, result in found.items() if result is not None}
+
+
+def collect(bench: Bench, kept: Path) -> list[Line]:
+    """Every line of a bench that is measured."""
+    checkpoints = ("last",) if bench.test_only else ("last", "val")
+    lines = [measure(bench, row, each, kept) for row in bench.rows for each in checkpoints]
+    return [line for line in lines if line is not None]
+
+
+def write_csv(lines: Sequence[Line], path: Path) -> None:
+    """Everything that is measured, a line for each row and kind of checkpoint."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        head = ["method", "checkpoint", "seeds", "epochs"]
+        for heading in NUMBERS.values():
+            head += [heading, f"{heading} low", f"{heading} high"]
+            head += [f"{heading} difference", "low", "high"]
+        writer.writerow([*head, "training s", "device", "notes"])
+        for line in lines:
+            results = line.seeds.values()
+            epochs = " ".join(str(result.get("epoch", "")) for result in results)
+            cells: list[str] = [line.row.name, line.checkpoint, str(len(results)), epochs]
+            for name in NUMBERS:
+                for found in (line.levels.get(name), line.differences.get(name)):
+                    ends = (found.mean, found.low, found.high) if found else ()
+                    cells += [f"{value:.2f}" for value in ends] or ["", "", ""]
+            times = [r["train_seconds"] for r in results if r.get("train_seconds") is not None]
+            devices = {result["machine"].get("accelerator", "CPU") for result in results}
+            writer.writerow(
+                [
+                    *cells,
+                    f"{statistics.median(times):.0f}" if times else "",
+                    " / ".join(sorted(devices)),
+                    line.row.notes,
+                ]
+            )
+
+
+def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
+    """The page's table: last epoch, then the epoch that val chose."""
+    found = {(line.row.name, line.checkpoint): line for line in lines}
+    head = ["method", "seeds", "Top-1 Cls"]
+    for name in MAIN:
+        head += [NUMBERS[name], "against baseline", "at val's epoch"]
+    rows = [head, ["---"] * len(head)]
+    for name in names:
+        last, chosen = found.get((name, "last")), found.get((name, "val"))
+        if last is None:
+            continue
+        cells = [name, str(len(last.seeds)), _mean(last, "top1_cls")]
+        for number in MAIN:
+            against = last.differences.get(number)
+            shown = "" if against is None else f"**{against}**" if against.clear else str(against)
+            cells += [_mean(last, number), shown, _mean(chosen, number) if chosen else ""]
+        rows.append(cells)
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _mean(line: Line, number: str) -> str:
+    return f"{line.levels[number].mean:.1f}" if number in line.levels else ""
+
+
+def draw(lines: Sequence[Line], names: Sequence[str], path: Path) -> None:
+    """A forest plot: each method's difference to its baseline at the last epoch."""
+    found = {line.row.name: line for line in lines if line.checkpoint == "last"}
+    shown = [found[name] for name in names if name in found and found[name].differences]
+    figure = Figure(figsize=(9, 0.34 * len(shown) + 1.1), layout="constrained")
+    figure.patch.set_alpha(0)
+    panels = figure.subplots(1, len(MAIN), sharey=True)
+    for axes, number in zip(panels, MAIN, strict=True):
+        axes.patch.set_alpha(0)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        for place, line in enumerate(reversed(shown)):
+            against = line.differences[number]
+            colour = "#2a9d5c" if against.low > 0 else "#d1495b" if against.high < 0 else INK
+            axes.plot([against.low, against.high], [place, place], color=colour, linewidth=2)
+            axes.plot(against.mean, place, "o", color=colour)
+        axes.set_yticks(range(len(shown)), [line.row.name for line in reversed(shown)])
+        axes.set_xlabel(f"{NUMBERS[number]}, points above the baseline")
+        for text in (axes.xaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
+            text.set_color(INK)
+        axes.tick_params(color=INK)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side == "bottom")
+            spine.set_color(INK)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="svg", transparent=True)
+
+
+def footnote(lines: Sequence[Line]) -> str:
+    """What all numbers of a bench belong to."""
+    results = [result for line in lines for result in line.seeds.values()]
+    machines = dict.fromkeys(
+        "; ".join(f"{name} {value}" for name, value in result["machine"].items())
+        for result in results
+    )
+    trivial = [result["metrics"].get("trivial_centre_iou50") for result in results]
+    known = [value for value in trivial if value is not None]
+    centre = f" The best centred square has GT-known {known[0]:.1f}." if known else ""
+    return (
+        "Percent on the test images; means over seeds at the last epoch, differences paired by "
+        "seed and image with 95 % bootstrap intervals over both, bold where zero lies outside. "
+        "GT-known at val's threshold; MaxBoxAccV2 takes its own best thresholds by definition."
+        f"{centre}\n\nMachine: {' / '.join(machines)}."
+    )
+
+
+def write_page(docs: Path, kept: Path) -> None:
+    """Write the blocks, pictures and csv of every bench that has results."""
+    for name, bench in BENCHES.items():
+        lines = collect(bench, kept)
+        if not lines:
+            continue
+        names = HEADLINE.get(name, [row.name for row in bench.rows])
+        write_csv(lines, docs / "photographs" / f"{name}.csv")
+        draw(lines, names, docs / "photographs" / f"{name}.svg")
+        text = f"{short_table(lines, names)}\n\n{bench.title}. {footnote(lines)}"
+        write_block(docs / "photographs.md", f"photographs_{name}", text)
+        print(f"{name}: {len(lines)} lines")

@@ -1,0 +1,258 @@
+"""Rows of the bench as data: what is trained on which photographs, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from studies.harness.trial import PseudoBoxes, Trial
+
+LOADERS = ("train", "val", "test")
+# In this process: a trial is one of many that share the machine.
+COMMON = {f"{loader}_dataloader.num_workers": 0 for loader in LOADERS}
+CONFIG = "configs/{}/efficientnet_lite0_cub.py"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method on one bench.
+
+    Attributes:
+        name: In tables; unique in its bench.
+        config: Below ``configs`` with ``efficientnet_lite0_cub`` as its file, or a whole path.
+        options: Config keys to override.
+        test_options: Keys to override at the test; the training is shared.
+        inputs: Rows that give something to this one, by the name that options use.
+        baseline: Row that the difference is taken to; None for a row without one.
+        warm: Epochs in which some losses rest; val may not choose one of them.
+        seeds: How many.
+        notes: What a reader must know.
+    """
+
+    name: str
+    config: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    test_options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    baseline: str | None = "CAM"
+    warm: int = 0
+    seeds: int = 5
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Photographs and the rows that are measured on them.
+
+    Attributes:
+        title: What the photographs are.
+        data_root: Below the folder of data; ``{seed}`` is filled in.
+        rows: In the order of the tables.
+        options: Config keys of all rows.
+        test_only: Weights that every row is tested with; None for a training of each.
+    """
+
+    title: str
+    data_root: str
+    rows: tuple[Row, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    test_only: str | None = None
+
+    def row(self, name: str) -> Row:
+        """The row of that name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise KeyError(f"no row {name!r}; rows are {', '.join(row.name for row in self.rows)}")
+
+    def trial(self, row: Row, seed: int, data: Path, checkpoint: str = "last") -> Trial:
+        """The trial of a row.
+
+        Args:
+            row: The row.
+            seed: Its seed.
+            data: Folder of all data, see :mod:`studies.photographs.data`.
+            checkpoint: ``last`` or ``val``; rows without a training have neither.
+        """
+        config = row.config if row.config.endswith(".py") else CONFIG.format(row.config)
+        options = {**COMMON, **self.options, **row.options}
+        if row.warm:
+            options["train_cfg.val_begin"] = row.warm + 1
+        inputs: dict[str, Trial | PseudoBoxes] = {}
+        for name, source in row.inputs.items():
+            maker = self.trial(self.row(source), seed, data, checkpoint)
+            inputs[name] = PseudoBoxes(maker) if name == "boxes" else maker
+        return Trial(
+            config,
+            options,
+            seed=seed,
+            data_root=str(data / self.data_root.format(seed=seed)),
+            test_options=row.test_options,
+            checkpoint=self.test_only or checkpoint,
+            inputs=inputs,
+        )
+
+
+def refined(*names: str) -> dict[str, Any]:
+    """Test options that put refiners behind a plain classifier's maps."""
+    return {
+        "model.type": "wsol_mm.WSOLClassifier",
+        "model.refiners": [{"type": f"wsol_mm.{name}"} for name in names],
+    }
+
+
+def alignment(dropout: bool, similarity: bool, norm: bool) -> dict[str, Any]:
+    """BridgeGap with some of its parts: weights of the others are 0 (Table 7)."""
+    off = {
+        "model.erasing.loss_weight": dropout,
+        "model.head.loss_sim.loss_weight": similarity,
+        "model.head.loss_norm.loss_weight": norm,
+    }
+    return {key: 0.0 for key, on in off.items() if not on}
+
+
+MAPS = {  # section 5.3: F is normalised by min-max, S by its maximum
+    "F": {"model.head.map_kind": "norm", "test_evaluator.normalization": "minmax"},
+    "S": {"model.head.map_kind": "similarity", "test_evaluator.normalization": "max"},
+}
+
+METHODS = (
+    Row("CAM", "cam", baseline=None),
+    Row("HaS", "has"),
+    Row("ACoL", "acol"),
+    Row("SPG", "spg"),
+    Row("ADL", "adl"),
+    Row("CutMix", "cutmix"),
+    Row("EIL", "eil"),
+    Row("BridgeGap", "bridgegap", warm=3, notes="the paper's values, nothing tuned"),
+)
+ABLATION = tuple(
+    Row(
+        f"BridgeGap, {' + '.join(name for name, on in parts.items() if on)}",
+        "bridgegap",
+        alignment(**parts),
+        warm=3,
+        seeds=3,
+    )
+    for parts in (
+        {"dropout": True, "similarity": False, "norm": False},
+        {"dropout": False, "similarity": True, "norm": False},
+        {"dropout": False, "similarity": False, "norm": True},
+        {"dropout": True, "similarity": True, "norm": False},
+        {"dropout": True, "similarity": False, "norm": True},
+        {"dropout": False, "similarity": True, "norm": True},
+    )
+)
+KINDS = (
+    Row("CAM, norm map F", "cam", test_options=MAPS["F"]),
+    Row("CAM, similarity map S", "cam", test_options=MAPS["S"]),
+    *(
+        Row(f"BridgeGap, {kind}", "bridgegap", test_options=MAPS[kind[-1]], warm=3)
+        for kind in ("norm map F", "similarity map S")
+    ),
+)
+CAUSAL = (
+    Row("NL-CCAM", "nl_ccam"),
+    Row("CI-CAM", "ci_cam"),
+    Row("CI-CAM, gaussian pool", "configs/ci_cam/efficientnet_lite0_cub_gaussian.py"),
+    Row("CI-CAM, zero pool", "configs/ci_cam/efficientnet_lite0_cub_zero.py"),
+    Row("CI-CAM, shuffled pool", "configs/ci_cam/efficientnet_lite0_cub_shuffled.py"),
+    Row("CI-CAM, averaged pool", "configs/ci_cam/efficientnet_lite0_cub_averaged.py"),
+    Row("CI-CAM, one branch", "configs/ci_cam/efficientnet_lite0_cub_one_branch.py"),
+    Row("classification expert", "configs/kg_ci_cam/efficientnet_lite0_cub_cls_expert.py"),
+    Row("localization expert", "configs/kg_ci_cam/efficientnet_lite0_cub_loc_expert.py"),
+    Row(
+        "KG-CI-CAM",
+        "kg_ci_cam",
+        {
+            "model.cls_teacher.checkpoint": "{cls_expert}",
+            "model.loc_teacher.checkpoint": "{loc_expert}",
+        },
+        inputs={"cls_expert": "classification expert", "loc_expert": "localization expert"},
+    ),
+    Row(
+        "KG-CI-CAM, classification expert alone",
+        "kg_ci_cam",
+        {
+            "model.cls_teacher.checkpoint": "{cls_expert}",
+            "model.loc_teacher": None,
+            "model.loc_guidance": None,
+        },
+        inputs={"cls_expert": "classification expert"},
+        seeds=3,
+    ),
+    Row(
+        "KG-CI-CAM, localization expert alone",
+        "kg_ci_cam",
+        {
+            "model.loc_teacher.checkpoint": "{loc_expert}",
+            "model.cls_teacher": None,
+            "model.cls_guidance": None,
+        },
+        inputs={"loc_expert": "localization expert"},
+        seeds=3,
+    ),
+)
+REFINED = tuple(
+    Row(
+        f"{row.name} + {' + '.join(names)}",
+        row.config,
+        test_options=refined(*names),
+        warm=row.warm,
+        seeds=5 if names == ("ARM",) else 3,
+        baseline=row.name,
+    )
+    for row in (METHODS[0], METHODS[-1])
+    for names in (("ARM",), ("SGRM",), ("ARM", "SGRM"))
+)
+MIXED = tuple(
+    replace(
+        row,
+        name=f"{row.name}, mixed precision",
+        options={"optim_wrapper.type": "AmpOptimWrapper"},
+        baseline=row.name,
+        notes="needs a GPU",
+    )
+    for row in (METHODS[0], METHODS[-1])
+)
+
+
+def small(row: Row) -> Row:
+    """A causal row for 128 px: its maps and the contexts of its pools are 8 x 8."""
+    heads = ["model.head"] if "ci_cam" in row.config or "expert" in row.config else []
+    heads += [f"model.{name.replace('expert', 'teacher')}.config.head" for name in row.inputs]
+    if "one branch" in row.name or row.name == "NL-CCAM":
+        heads = []
+    sizes = {f"{head}.context_pool.size": 8 for head in heads}
+    return replace(row, options={**sizes, **row.options}, seeds=3)
+
+
+TINY = {
+    "train_cfg.max_epochs": 4,
+    "train_dataloader.batch_size": 32,
+    "optim_wrapper.optimizer.lr": 0.004,
+    "train_dataloader.dataset.pipeline.1.scale": (144, 144),
+    "train_dataloader.dataset.pipeline.2.crop_size": 128,
+    **{f"{loader}_dataloader.dataset.type": "wsol_mm.FolderWSOL" for loader in LOADERS},
+    **{f"{s}_dataloader.dataset.pipeline.1.scale": (128, 128) for s in ("val", "test")},
+}
+
+BENCHES: dict[str, Bench] = {
+    "birds": Bench(
+        "six classes of CUB-200-2011: 144 training, 36 val, 143 test images",
+        "birds-seed{seed}/CUB",
+        (*METHODS, *CAUSAL, *KINDS, *REFINED, *ABLATION, *MIXED),
+    ),
+    "tiny_imagenet": Bench(
+        "thirty classes of Tiny ImageNet at 128 px: 3000 training, 600 val, 1500 test images",
+        "tiny_imagenet_mini",
+        (replace(METHODS[0], seeds=3), *map(small, CAUSAL)),
+        TINY,
+    ),
+}

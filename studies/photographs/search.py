@@ -1,0 +1,148 @@
+"""The same search budget for every method: random draws of its own ranges, chosen on val alone.
+
+A draw is trained on the first seed and judged by val's MaxBoxAccV2 at its last epoch; no test is
+run before the choice is made (a test of this module sees to that).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from studies.harness.run import TrialError, run_trials, train_trial
+from studies.harness.store import keep
+from studies.harness.trial import Trial
+from studies.photographs.data import prepare
+from studies.photographs.rows import BENCHES, Row
+from wsol_mm.engine.atomic import atomic_write
+
+METRIC = "max_box_acc_v2"
+LR = "optim_wrapper.optimizer.lr"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a key's value is drawn from: uniform, or uniform in the logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """One value, rounded to three digits."""
+        ends = np.log([self.low, self.high]) if self.log else np.array([self.low, self.high])
+        value = rng.uniform(*ends)
+        return float(f"{np.exp(value) if self.log else value:.3g}")
+
+
+RATE = {LR: Range(0.0007, 0.006, log=True)}
+DECAY = {"optim_wrapper.optimizer.weight_decay": Range(1e-5, 1e-3, log=True)}
+# A key with * stands for the same value in three entries.
+SPACES: dict[str, dict[str, Range]] = {
+    "CAM": {**RATE, **DECAY},
+    "HaS": {**RATE, "train_dataloader.dataset.pipeline.3.drop_rate": Range(0.2, 0.8)},
+    "ACoL": {**RATE, "model.head.threshold": Range(0.5, 0.9)},
+    "SPG": {**RATE, **DECAY},
+    "ADL": {**RATE, "model.layers.*.layer.drop_rate": Range(0.2, 1.0)},
+    "CutMix": {**RATE, "data_preprocessor.batch_augments.augments.alpha": Range(0.3, 2.0)},
+    "EIL": {**RATE, "model.erasing.loss_weight": Range(0.2, 2.0, log=True)},
+    "BridgeGap": {
+        **RATE,
+        "model.erasing.loss_weight": Range(0.5, 8.0, log=True),
+        "model.head.loss_sim.loss_weight": Range(0.1, 2.0, log=True),
+        "model.head.loss_norm.loss_weight": Range(0.03, 0.6, log=True),
+    },
+    "NL-CCAM": {**RATE, **DECAY},
+    "CI-CAM": {**RATE, "model.head.context_pool.rate": Range(0.01, 0.5, log=True)},
+}
+
+
+def draws(name: str, count: int) -> list[dict[str, float]]:
+    """The options of a method's draws; the same for everybody."""
+    rng = np.random.default_rng([ord(letter) for letter in name])
+    found = []
+    for _ in range(count):
+        drawn = {key: span.draw(rng) for key, span in SPACES[name].items()}
+        found.append(
+            {
+                key.replace("*", str(entry)): value
+                for key, value in drawn.items()
+                for entry in (range(3) if "*" in key else (0,))
+            }
+        )
+    return found
+
+
+def judge(trial: Trial, root: Path, threads: int | None) -> float:
+    """Val's number at the last epoch of a training; no test is run."""
+    facts = train_trial(trial, root, threads=threads)
+    return float(facts["val"][METRIC])
+
+
+def tuned(row: Row, options: Mapping[str, Any]) -> Row:
+    """The row with what was chosen."""
+    return replace(row, name=f"{row.name}, tuned", options={**row.options, **options})
+
+
+def search_all(args: argparse.Namespace, kept: Path) -> int:
+    """Search every method, then train and test what was chosen; 1 if something failed."""
+    bench, data = BENCHES["birds"], args.out / "data"
+    prepare(args.source, data, args.seeds)
+    jobs = [(name, options) for name in SPACES for options in draws(name, args.trials)]
+
+    def value(job: tuple[str, Mapping[str, float]]) -> float | None:
+        name, options = job
+        row = tuned(bench.row(name), options)
+        try:
+            return judge(
+                bench.trial(row, args.seeds[0], data), args.out, 1 if args.jobs > 1 else None
+            )
+        except (TrialError, KeyError) as error:
+            print(f"failed: {name} {options}: {error}", flush=True)
+            return None
+
+    with ThreadPoolExecutor(max_workers=args.jobs) as pool:
+        values = list(pool.map(value, jobs))
+    found: dict[str, Any] = {}
+    for name in SPACES:
+        mine = [
+            (number, options)
+            for (method, options), number in zip(jobs, values, strict=True)
+            if method == name and number is not None
+        ]
+        if mine:
+            best = max(mine, key=lambda pair: pair[0])
+            found[name] = {
+                "chosen": best[1],
+                "val": best[0],
+                "draws": [{"val": number, **options} for number, options in mine],
+            }
+    if args.keep:
+        kept.mkdir(parents=True, exist_ok=True)
+        with atomic_write(kept / "search.json") as temporary:
+            temporary.write_text(json.dumps(found, indent=1) + "\n")
+    trials = tuned_trials(found, args.seeds, data)
+    results = run_trials(trials, args.out, args.jobs, kept=kept, stop_after=args.stop_after)
+    if args.keep:
+        keep(kept / "birds_tuned.jsonl", zip(trials, results, strict=True))
+    failed = values.count(None) + results.count(None)
+    print(json.dumps({"draws": len(values), "tests": len(results), "failed": failed}))
+    return 1 if failed else 0
+
+
+def tuned_trials(found: Mapping[str, Any], seeds: Sequence[int], data: Path) -> list[Trial]:
+    """Both checkpoints of every method's choice, seed by seed."""
+    bench = BENCHES["birds"]
+    return [
+        bench.trial(tuned(bench.row(name), entry["chosen"]), seed, data, checkpoint)
+        for seed in seeds
+        for name, entry in found.items()
+        for checkpoint in ("last", "val")
+    ]

@@ -1,0 +1,169 @@
+"""The bench of photographs: rows are whole, choices read val alone, the page says what was found."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from studies.harness.store import keep
+from studies.harness.trial import resolved_config, trial_key
+from studies.photographs import __main__ as command
+from studies.photographs import report, search
+from studies.photographs.data import prepare
+from studies.photographs.rows import BENCHES, Row
+
+ROWS = [
+    pytest.param(bench, row, id=f"{name}-{row.name}")
+    for name, bench in BENCHES.items()
+    for row in bench.rows
+]
+DATA = Path("data")
+
+
+@pytest.mark.parametrize(("bench", "row"), ROWS)
+def test_options_reach_the_config_and_move_the_key(bench, row):
+    trial = bench.trial(row, 0, DATA)
+    cfg = resolved_config(trial, test=True)
+    assert cfg.train_dataloader.num_workers == 0
+    if row.baseline:
+        assert trial_key(trial) != trial_key(bench.trial(bench.row(row.baseline), 0, DATA))
+    if row.warm:
+        assert cfg.train_cfg.val_begin == row.warm + 1 <= cfg.train_cfg.max_epochs
+        assert cfg.default_hooks.warm_stage.epochs == row.warm
+    elif "warm_stage" in cfg.default_hooks:
+        pytest.fail(f"{row.name} has a warm stage that val may choose from")
+
+
+@pytest.mark.parametrize("name", BENCHES)
+def test_rows_have_names_of_their_own_and_the_same_length(name):
+    bench = BENCHES[name]
+    assert len({row.name for row in bench.rows}) == len(bench.rows)
+    assert all(row.seeds >= 3 for row in bench.rows)
+    lengths = {
+        resolved_config(bench.trial(row, 0, DATA)).train_cfg.max_epochs for row in bench.rows
+    }
+    assert lengths <= {4, 6, 8}
+    assert set(report.HEADLINE.get(name, ())) <= {row.name for row in bench.rows}
+
+
+def test_trials_come_seed_by_seed_with_both_checkpoints():
+    bench = BENCHES["birds"]
+    trials = command.wanted(bench, ["CAM", "BridgeGap"], [3, 4], DATA)
+    assert [(trial.seed, trial.checkpoint) for trial in trials] == [
+        (seed, kind) for seed in (3, 4) for _ in range(2) for kind in ("last", "val")
+    ]
+    assert {trial.data_root for trial in trials} == {"data/birds-seed3/CUB", "data/birds-seed4/CUB"}
+
+
+def test_an_unknown_row_is_named():
+    with pytest.raises(KeyError, match="no row 'CAMM'; rows are CAM, HaS"):
+        BENCHES["birds"].row("CAMM")
+
+
+def test_every_method_has_the_same_number_of_draws_from_its_own_ranges():
+    for name, space in search.SPACES.items():
+        found = search.draws(name, 8)
+        assert len(found) == len({json.dumps(draw) for draw in found}) == 8
+        assert found == search.draws(name, 8)
+        row = search.tuned(BENCHES["birds"].row(name), found[0])
+        resolved_config(BENCHES["birds"].trial(row, 0, DATA))  # every key is there
+        for span in space.values():
+            values = [span.draw(np.random.default_rng(seed)) for seed in range(50)]
+            assert span.low * 0.99 <= min(values) < max(values) <= span.high * 1.01
+    assert set(search.SPACES) >= {row.name for row in BENCHES["birds"].rows[:8]}
+
+
+def test_the_choice_is_made_before_any_test(monkeypatch, tmp_path):
+    """The draw with the best val number is tested; nothing is tested before."""
+    tested = []
+
+    def train(trial, root, *, threads=None):
+        assert not tested, "a test ran before the choice"
+        rate = trial.options[search.LR]
+        return {"val": {"max_box_acc_v2": 100 * rate}}
+
+    def run(trials, root, jobs, *, kept, stop_after):
+        tested.extend(trials)
+        return [None for _ in trials]
+
+    monkeypatch.setattr(search, "SPACES", {"CAM": search.SPACES["CAM"]})
+    monkeypatch.setattr(search, "train_trial", train)
+    monkeypatch.setattr(search, "run_trials", run)
+    monkeypatch.setattr(search, "prepare", lambda *_: None)
+    args = SimpleNamespace(
+        source=DATA, out=tmp_path, jobs=2, trials=4, seeds=[0, 1], keep=True, stop_after=None
+    )
+    assert search.search_all(args, tmp_path / "kept") == 1  # nothing came back from the tests
+    best = max(search.draws("CAM", 4), key=lambda draw: draw[search.LR])
+    assert {trial.options[search.LR] for trial in tested} == {best[search.LR]}
+    assert [trial.seed for trial in tested] == [0, 0, 1, 1]
+    found = json.loads((tmp_path / "kept/search.json").read_text())
+    assert found["CAM"]["chosen"] == best
+    assert len(found["CAM"]["draws"]) == 4
+
+
+def test_birds_are_drawn_by_seed_without_overlap(shared_data, tmp_path):
+    prepare(shared_data, tmp_path, [0, 1])
+    lists = {}
+    for seed in (0, 1):
+        for part in ("CUB", "CUBV2"):
+            rows = (tmp_path / f"birds-seed{seed}" / part / "images.txt").read_text().splitlines()
+            lists[seed, part] = {row.split()[1] for row in rows}
+        assert len(lists[seed, "CUBV2"]) == 36
+        assert not lists[seed, "CUB"] & lists[seed, "CUBV2"]
+        assert len(lists[seed, "CUB"]) == 323 - 36
+    assert lists[0, "CUBV2"] != lists[1, "CUBV2"]
+    assert (tmp_path / "tiny_imagenet_mini/train").is_dir()
+    with pytest.raises(FileNotFoundError, match="name the folder above cub_mini"):
+        prepare(tmp_path / "none", tmp_path, [0])
+
+
+def result(hits, seed):
+    digits = "".join("1" if index < hits else "0" for index in range(20))
+    columns = {f"max_box_acc_v2_iou{iou}": digits for iou in (30, 50, 70)}
+    return {
+        "images": {"top1_cls": "1" * 20, "gt_known": digits, "top1_loc": digits, **columns},
+        "metrics": {"trivial_centre_iou50": 40.0},
+        "machine": {"processor": "x"},
+        "epoch": 6,
+        "train_seconds": 10.0 + seed,
+    }
+
+
+def test_the_page_shows_differences_and_their_intervals(tmp_path):
+    bench = BENCHES["birds"]
+    kept = tmp_path / "kept"
+    found = [
+        (bench.trial(bench.row(name), seed, DATA, kind), result(hits + (kind == "val"), seed))
+        for name, hits in (("CAM", 10), ("BridgeGap", 15))
+        for seed in range(3)
+        for kind in ("last", "val")
+    ]
+    keep(kept / "birds.jsonl", found)
+    report.write_page(tmp_path, kept)
+    text = (tmp_path / "photographs.md").read_text()
+    (line,) = [row for row in text.splitlines() if row.startswith("| BridgeGap |")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:4] == ["BridgeGap", "3", "100.0", "75.0"]
+    assert cells[4].startswith("**+25.0 [")
+    assert cells[5] == "80.0"
+    assert "centred square has GT-known 40.0" in text
+    assert "tiny_imagenet" not in text
+    rows = (tmp_path / "photographs/birds.csv").read_text().splitlines()
+    assert len(rows) == 5
+    assert rows[3].startswith("BridgeGap,last,3,6 6 6,100.00")
+    assert "BridgeGap" in (tmp_path / "photographs/birds.svg").read_text()
+
+
+def test_a_row_without_its_baseline_has_no_difference(tmp_path):
+    bench = BENCHES["birds"]
+    row = bench.row("HaS")
+    keep(tmp_path / "birds.jsonl", [(bench.trial(row, 0, DATA), result(5, 0))])
+    line = report.measure(bench, row, "last", tmp_path)
+    assert line.levels["gt_known"].mean == 25
+    assert line.differences == {}
+    assert report.measure(bench, replace(row, name="x", config="cam"), "last", tmp_path) is None
+    assert Row("x", "cam").seeds == 5
