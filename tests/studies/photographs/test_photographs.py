@@ -1,4 +1,4 @@
-"""The bench of photographs: rows are whole, choices read val alone, the page says what was found."""
+"""The bench of photographs: whole rows, choices on val alone, a page that says what was found."""
 
 import json
 from dataclasses import replace
