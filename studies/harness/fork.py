@@ -67,7 +67,13 @@ def run_tool(
     process = context.Process(
         target=_main, args=(str(tool), list(words), str(log), threads, _Handed(lock))
     )
-    process.start()
+    try:
+        process.start()
+    except EOFError as error:
+        raise RuntimeError(
+            "the process that loads the toolboxes for all tools ended while it imported them: "
+            f"python -c 'import {', '.join(PRELOADED[:4])}' shows why"
+        ) from error
     try:
         process.join()
     except BaseException:  # Ctrl-C ends the tool with its study
