@@ -7,8 +7,8 @@ in ``studies/effects/rows``: add one and only what is missing runs; a killed run
     python -m studies.effects --dry-run     # every group: what is finished
     python -m studies.effects --keep        # add results to studies/results/effects
 
-Kept results count as finished on every machine. The table goes to docs/effects.md; the last line is
-one JSON object.
+Kept results count as finished on every machine. docs/effects.md and the csv in docs/effects
+are written anew; the last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.effects.effect import collect, extended, table, unique
+from studies.effects.effect import collect, extended, unique
+from studies.effects.page import write_page
 from studies.effects.rows import GROUPS
-from studies.harness.report import write_block
 from studies.harness.run import run_trials
 from studies.harness.store import finished_result, keep, prune, run_name
 from wsol_mm.apis.command import one_line_errors
@@ -74,11 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, rows in groups.items():  # a run that groups share is kept once
             mine = [t for t in unique(rows) if finished_result(t, KEPT) is None]
             keep(KEPT / f"{name}.jsonl", [(t, finished_result(t, folders[0])) for t in mine])
-    for name, rows in groups.items():
-        text = table(collect(rows, *folders))
-        print(f"\n{name}\n{text}")
-        if not args.rows:
-            write_block(args.docs, f"effects_{name}", text)
+    if not args.rows:
+        whole = {**GROUPS, **groups}
+        write_page({name: collect(rows, *folders) for name, rows in whole.items()}, args.docs)
     failed = sum(result is None for result in results)
     print(json.dumps({"trials": len(trials), "finished": len(trials) - failed, "failed": failed}))
     return 1 if failed else 0

@@ -1,7 +1,6 @@
 """Effects: does a method do what it claims, by how much, and how sure is that?
 
-An :class:`Effect` pairs two trials over seeds. :func:`collect` reads the finished ones and
-:func:`table` writes what they show, with everything the numbers belong to.
+An :class:`Effect` pairs two trials over seeds; :func:`collect` reads the finished ones.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from typing import Any
 from studies.harness.paired import Difference, paired_difference
 from studies.harness.store import finished_result
 from studies.harness.trial import Trial
-from studies.toy.methods import METRICS
 
 LEARNED = 90.0  # Top-1 Cls that a row's baseline must reach
 MAP_METRICS = (
@@ -98,68 +96,6 @@ def collect(effects: Sequence[Effect], *folders: Path) -> list[Measured]:
         whole = [pair for pair in pairs if None not in pair]
         measured.append(Measured(effect, [a for a, _ in whole], [b for _, b in whole]))
     return measured
-
-
-def table(measured: Sequence[Measured]) -> str:
-    """The block for the document: claims, numbers, and what the numbers belong to."""
-    claims, rows, results = [], [], []
-    for entry in measured:
-        effect = entry.effect
-        shown = effect.name + (" (control)" if effect.control else "")
-        notes = [effect.notes] if effect.notes else []
-        if entry.baseline:
-            sides = [", ".join(str(r["epoch"]) for r in side) for side in entry.sides]
-            notes.append("checkpoints of epochs {} against {}".format(*sides))
-        claims.append("; ".join([f"- **{shown}**: {effect.claim}", *notes]))
-        results += entry.baseline + entry.method
-        if not entry.baseline:
-            rows.append(f"| {shown} | not measured | | | | | | |")
-            continue
-        if not entry.counts:
-            shown += ", does not count"
-        for metric in effect.metrics:
-            first, second = (statistics.fmean(side) for side in entry.numbers(metric))
-            found = entry.difference(metric)
-            span = f"[{found.low:+.1f}, {found.high:+.1f}]" if found.n > 1 else "one pair"
-            span = f"**{span}**" if found.clear else span
-            sd = f"{found.sd:.1f}" if found.n > 1 else ""
-            rows.append(
-                f"| {shown} | {METRICS.get(metric, metric)} | {first:.1f} | {second:.1f} "
-                f"| {found.mean:+.1f} | {span} | {sd} | {found.n} |"
-            )
-    head = [
-        "| row | metric | baseline | method | difference | 95 % interval | sd | n |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*claims, "", *head, *rows, "", *footnotes(results)])
-
-
-def footnotes(results: Sequence[dict[str, Any]]) -> list[str]:
-    """Stamp, trivial predictors, scenes, machines and versions of some results."""
-    if not results:
-        return ["Nothing is measured yet."]
-    centred = [result["metrics"].get("trivial_centre_iou50") for result in results]
-    known = [value for value in centred if value is not None]
-    classified = any("top1_cls" in result["metrics"] for result in results)
-    learned = f" A row does not count where the baseline's Top-1 Cls is below {LEARNED:g}."
-    lines = [
-        "Percent on the test split, means over seeds; the interval is Student's, paired by seed, "
-        "and bold where zero lies outside. The checkpoint is the one val chose."
-        + (learned if classified else ""),
-        f"Stamp: {distinct(stamp_line(result['stamp']) for result in results)}.",
-        f"Scenes: dials {distinct(' '.join(result['dials']) or 'default' for result in results)}.",
-        "Machine: "
-        + distinct(
-            "; ".join(f"{name} {value}" for name, value in result["machine"].items())
-            + f"; wsol_mm {result['wsol_mm']}"
-            for result in results
-        )
-        + ".",
-    ]
-    if known:
-        best = statistics.fmean(known)
-        lines.insert(1, f"The best centred box has GT-known {best:.1f} in the mean of all runs.")
-    return "\n\n".join(lines).splitlines()
 
 
 def stamp_line(stamp: dict[str, Any]) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
+from studies.harness.forest import draw_forest
 from studies.harness.images import PARTS, Interval, difference, level
 from studies.harness.report import write_block
 from studies.harness.store import Result, finished_result
@@ -34,7 +33,6 @@ HEADLINE = {
         *("localization expert", "KG-CI-CAM"),
     ),
 }
-INK = "#808080"  # legible on light and dark
 ANY = Path("data")  # a key holds the name of the data's folder, not its place
 Seeds = Mapping[int, Result]
 
@@ -151,28 +149,8 @@ def draw(lines: Sequence[Line], names: Sequence[str], path: Path) -> None:
     """A forest plot: each method's difference to its baseline at the last epoch."""
     found = {line.row.name: line for line in lines if line.checkpoint == "last"}
     shown = [found[name] for name in names if name in found and found[name].differences]
-    figure = Figure(figsize=(9, 0.34 * len(shown) + 1.1), layout="constrained")
-    figure.patch.set_alpha(0)
-    panels = figure.subplots(1, len(MAIN), sharey=True)
-    for axes, number in zip(panels, MAIN, strict=True):
-        axes.patch.set_alpha(0)
-        axes.axvline(0, color=INK, linewidth=0.8)
-        for place, line in enumerate(reversed(shown)):
-            against = line.differences[number]
-            colour = "#2a9d5c" if against.low > 0 else "#d1495b" if against.high < 0 else INK
-            axes.plot([against.low, against.high], [place, place], color=colour, linewidth=2)
-            axes.plot(against.mean, place, "o", color=colour)
-        axes.set_yticks(range(len(shown)), [line.row.name for line in reversed(shown)])
-        axes.set_xlabel(f"{NUMBERS[number]}, points above the baseline")
-        for text in (axes.xaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
-            text.set_color(INK)
-        axes.tick_params(color=INK)
-        for side, spine in axes.spines.items():
-            spine.set_visible(side == "bottom")
-            spine.set_color(INK)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="svg", transparent=True)
+    rows = [(line.row.name, [line.differences.get(number) for number in MAIN]) for line in shown]
+    draw_forest(rows, [f"{NUMBERS[number]}, points above the baseline" for number in MAIN], path)
 
 
 def footnote(lines: Sequence[Line]) -> str:

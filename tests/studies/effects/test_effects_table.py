@@ -6,10 +6,12 @@ from dataclasses import replace
 import pytest
 
 from studies.effects import effect as effects
+from studies.effects import page
 from studies.harness.store import result_file
 from studies.harness.trial import Trial
 
 BASE = Trial("configs/cam/resnet18_toy.py")
+LATER = "configs/adl/resnet18_toy.py"
 ROW = effects.Effect(
     "row", "a claim", BASE, replace(BASE, options={"optim_wrapper.optimizer.lr": 1}),
     metrics=("gt_known", "top1_cls"), notes="a note",
@@ -43,42 +45,55 @@ def test_rows_pair_seeds(tmp_path):
     found = entry.difference("gt_known")
     assert found.mean == pytest.approx(34 / 3)
     assert found.clear
-    text = effects.table([entry])
     # sd of 10, 12, 12: 1.1547; half width 4.3027 * 1.1547 / sqrt(3) = 2.868
-    assert "| row | GT-known | 60.0 | 71.3 | +11.3 | **[+8.5, +14.2]** | 1.2 | 3 |" in text
-    assert "| row | Top-1 Cls | 99.0 | 99.0 | +0.0 | [+0.0, +0.0] | 0.0 | 3 |" in text
-    assert "- **row**: a claim; a note; checkpoints of epochs 4, 4, 4 against 4, 4, 4" in text
-    assert "best centred box has GT-known 33.0" in text
-    assert "Stamp: protocol p, normalization minmax, threshold of GT-known and Top-1" in text
-    assert "Machine: processor x; torch 2; wsol_mm 1.0." in text
+    text = page.claims_table({"lcar": [entry]})
+    line = "| refinement | row | GT-known | 60.0 | 71.3 | +11.3 [+8.5, +14.2] | 3 | holds |"
+    assert line in text.splitlines()
 
 
 def test_only_whole_pairs_enter(tmp_path):
     measure(ROW, tmp_path, [50, 60], [60])
     (entry,) = effects.collect([ROW], tmp_path)
     assert entry.numbers("gt_known") == ([50], [60])
-    assert "| row | GT-known | 50.0 | 60.0 | +10.0 | one pair |  | 1 |" in effects.table([entry])
+    assert "| row | GT-known | 50.0 | 60.0 | +10.0 | 1 | one pair |" in page.claims_table(
+        {"x": [entry]}
+    )
 
 
-def test_a_row_without_results_says_so(tmp_path):
-    text = effects.table(effects.collect([replace(ROW, control=True)], tmp_path))
-    assert "| row (control) | not measured |" in text
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [([60, 72, 82], "holds"), ([40, 48, 58], "reversed"), ([40, 72, 70], "no effect")],
+)
+def test_the_verdict_follows_the_interval(tmp_path, method, expected):
+    measure(ROW, tmp_path, [50, 60, 70], method)
+    (entry,) = effects.collect([ROW], tmp_path)
+    assert page.verdict(entry) == expected
 
 
 def test_an_untrained_baseline_does_not_count(tmp_path):
     for baseline, method in ROW.trials():
         keep(baseline, tmp_path, result(50, top1_cls=89.0))
-        keep(method, tmp_path, result(50))
-    text = effects.table(effects.collect([ROW], tmp_path))
-    assert "| row, does not count | GT-known |" in text
+        keep(method, tmp_path, result(60))
+    (entry,) = effects.collect([ROW], tmp_path)
+    assert page.verdict(entry) == "does not count"
 
 
-def test_machines_and_stamps_that_differ_are_all_named(tmp_path):
+def test_the_page_has_claims_machines_and_what_is_missing(tmp_path):
+    kept, document = tmp_path / "kept", tmp_path / "effects.md"
     for baseline, method in ROW.trials():
-        keep(baseline, tmp_path, result(50))
-        keep(method, tmp_path, result(50, wsol_mm="2.0"))
-    text = effects.table(effects.collect([ROW], tmp_path))
-    assert "torch 2; wsol_mm 1.0 / processor x; torch 2; wsol_mm 2.0." in text
+        keep(baseline, kept, result(50))
+        keep(method, kept, result(60, wsol_mm="2.0", machine={"processor": "y"}))
+    other = replace(ROW, name="other", control=True, method=replace(BASE, config=LATER))
+    document.write_text("# Effects\n\n<!-- claims:begin -->\nbefore\n<!-- claims:end -->\n")
+    page.write_page({"lcar": effects.collect([ROW, other], kept)}, document)
+    text = document.read_text()
+    assert "before" not in text
+    assert "Machine: processor x; torch 2 / processor y." in text
+    assert "Not measured: refinement: other." in text
+    rows = (tmp_path / "effects/lcar.csv").read_text().splitlines()
+    assert len(rows) == 1 + len(ROW.metrics)
+    assert rows[1].startswith("row,False,a claim,a note,gt_known,50.00,60.00,10.00,10.00,10.00,")
+    assert "refinement: row" in (tmp_path / "effects/all.svg").read_text()
 
 
 def test_unclear_rows_get_two_more_seeds(tmp_path):
