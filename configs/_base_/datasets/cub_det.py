@@ -40,6 +40,13 @@ test_pipeline = [
         ),
     ),
 ]
+# the paper's view and test, for configs named _paper: squashed to 256, the middle 224 px seen
+centre_crop_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="wsol_mm.Resize", scale=(256, 256)),
+    dict(type="wsol_mm.CenterCrop", crop_size=224),
+    *test_pipeline[2:],
+]
 
 train_dataloader = dict(
     batch_size=64,  # on each of 4 GPUs

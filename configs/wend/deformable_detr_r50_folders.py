@@ -1,0 +1,12 @@
+# WEND with Deformable DETR and ResNet-50 on class folders of one's own: 4 GPUs x 64 images.
+_base_ = [
+    "../_base_/models/deformable_detr_r50.py",
+    "../_base_/datasets/folders_det.py",
+    "../_base_/schedules/wend_adam_50e.py",
+    "../_base_/det_runtime.py",
+]
+
+# CUB's values, where the loss is too weak to overturn a label
+model = dict(
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.9, tau2=0.9),
+)

@@ -1,0 +1,7 @@
+# deformable_detr_r50_ilsvrc.py under the paper's test: the middle 224 of 256 px, ground truth clipped to it (protocol wend).
+_base_ = "./deformable_detr_r50_ilsvrc.py"
+
+val_dataloader = dict(dataset=dict(pipeline=_base_.centre_crop_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=_base_.centre_crop_pipeline))
+val_evaluator = dict(protocol="wend")
+test_evaluator = dict(protocol="wend")

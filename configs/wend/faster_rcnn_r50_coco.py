@@ -1,0 +1,13 @@
+# WEND with Faster R-CNN and ResNet-50 on a COCO json of one's own: 4 GPUs x 64 images.
+_base_ = [
+    "../_base_/models/faster_rcnn_r50_c5.py",
+    "../_base_/datasets/coco_det.py",
+    "../_base_/schedules/wend_sgd_50e.py",
+    "../_base_/det_runtime.py",
+]
+
+# CUB's values, where the loss is too weak to overturn a label
+model = dict(
+    eta=0.125,
+    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
+)
