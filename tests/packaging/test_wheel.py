@@ -108,6 +108,13 @@ def site(tmp_path_factory) -> Path:
     return folder / "site"
 
 
+def test_wheel_brings_the_start_up_file_for_mmcv_operators(site):
+    lines = (site / "wsol_mm_operators.pth").read_text().splitlines()
+    assert [line.split(";")[0] for line in lines if not line.startswith("#")] == ["import sys"]
+    record = next(site.glob("wsol_mm-*.dist-info")) / "RECORD"  # what uninstalling removes
+    assert "\nwsol_mm_operators.pth," in "\n" + record.read_text()
+
+
 @pytest.fixture(scope="module")
 def workplace(site, tmp_path_factory) -> Path:
     """A user's folder outside the repository with a few toy scenes in it."""

@@ -2,6 +2,9 @@
 
 import importlib.util
 import io
+import re
+import sys
+import types
 import urllib.error
 from pathlib import Path
 
@@ -37,7 +40,7 @@ def fail(monkeypatch, module, name, error):
         (
             "mmcv._ext",
             ModuleNotFoundError("No module named 'mmcv._ext'", name="mmcv._ext"),
-            "no compiled ops",
+            "nothing stands in for them",
             "pip install --no-cache-dir --no-build-isolation",
         ),
         (
@@ -112,4 +115,14 @@ def test_notes_do_not_fail(check_env, monkeypatch, capsys):
 
 def test_this_environment_is_fine(check_env, capsys):
     assert check_env.main() == 0
-    assert "PROBLEM" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "PROBLEM" not in printed
+    assert re.search(r"^mmcv ops +(compiled$|stand-in of wsol_mm.compat)", printed, re.M)
+
+
+@pytest.mark.parametrize(
+    ("file", "said"), [("/x/compat/mmcv_ext.py", "stand-in"), ("/x/_ext.so", "compiled")]
+)
+def test_says_which_operators_are_in_use(file, said, check_env, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mmcv._ext", types.SimpleNamespace(__file__=file))
+    assert check_env.operators().startswith(said)

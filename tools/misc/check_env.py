@@ -88,7 +88,10 @@ def explain(name: str, error: Exception) -> str:
     if name == "mmcv._ext" and "undefined symbol" in text:
         return f"mmcv's compiled ops belong to another torch: {REBUILD}"
     if name == "mmcv._ext":
-        return f"mmcv has no compiled ops, so MMDetection's models cannot run: {REBUILD}"
+        return (
+            "mmcv has no compiled ops and nothing stands in for them, so MMDetection cannot run: "
+            f"unset WSOL_MMCV_STANDIN, install wsol_mm, or {REBUILD}"
+        )
     if isinstance(error, ModuleNotFoundError) and error.name == name:
         return f"{name} is not installed: run `make env`, or pip install 'wsol_mm[onedl]'"
     return f"import {name} fails: {type(error).__name__}: {text}"
@@ -146,6 +149,16 @@ def check_weights() -> Iterator[Finding]:
         )
 
 
+def operators() -> str:
+    """Which of mmcv's operators are in use."""
+    module = sys.modules.get("mmcv._ext")
+    if module is None:
+        return "-"
+    if Path(module.__file__ or "").name == "mmcv_ext.py":
+        return "stand-in of wsol_mm.compat (torchvision's and PyTorch's; docs/installation.md)"
+    return "compiled"
+
+
 def cache() -> Path:
     """Folder where downloads are kept."""
     import torch
@@ -164,6 +177,7 @@ def main() -> int:
     print(f"Python {platform.python_version()} on {platform.platform()}")
     for name in MODULES:
         print(f"{name:12}{getattr(sys.modules.get(name), '__version__', '-')}")
+    print(f"{'mmcv ops':12}{operators()}")
     if (torch := sys.modules.get("torch")) and hasattr(torch, "cuda"):
         cuda = torch.cuda.is_available()
         print(f"{'device':12}{torch.cuda.get_device_name() if cuda else 'CPU'}")

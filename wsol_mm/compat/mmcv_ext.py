@@ -53,8 +53,8 @@ __all__ = [
 ]
 
 COMPILE = (
-    "MMCV_WITH_OPS=1 pip install --no-cache-dir --no-build-isolation --force-reinstall --no-deps "
-    "onedl-mmcv (in a clone: WSOL_COMPILE_OPS=1 make env)"
+    "pip install --no-cache-dir --no-build-isolation --force-reinstall --no-deps onedl-mmcv "
+    "(in a clone: WSOL_COMPILE_OPS=1 make env)"
 )
 
 
