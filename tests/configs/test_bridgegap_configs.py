@@ -15,6 +15,7 @@ SIZES = {
     "bridgegap/vgg16_cub": (VGG + 1025 * 200, 224, 14),
     "bridgegap/vgg16_ilsvrc": (VGG + 1025 * 1000, 224, 14),
     "bridgegap/resnet50_cub": (RESNET + 2049 * 200, 224, 28),
+    "bridgegap/resnet50_cub_released": (RESNET + 2049 * 200, 224, 28),
     "bridgegap/resnet50_ilsvrc": (RESNET + 2049 * 1000, 224, 28),
     "bridgegap/resnet18_toy": (717_990, 96, 12),
     "eil/vgg16_cub": (VGG + 1025 * 200, 224, 14),

@@ -16,9 +16,11 @@ __all__ = [
     "attentive_drop_mask",
     "norm_loss",
     "norm_map",
+    "norm_regions",
     "normalized_norm_map",
     "similarity_loss",
     "similarity_maps",
+    "similarity_regions",
 ]
 
 
@@ -98,6 +100,38 @@ def similarity_maps(
         return class_activation_maps(features, weight, labels)
 
 
+def norm_regions(norm01: Tensor, tau_fg: float, tau_bg: float) -> tuple[Tensor, Tensor]:
+    """Where features are long and where they are short: the regions of :func:`similarity_loss`.
+
+    Args:
+        norm01: Normalised norm map, (B, h, w).
+        tau_fg: Lower end of the foreground, exclusive.
+        tau_bg: Upper end of the background, exclusive.
+
+    Returns:
+        Foreground and background, bool (B, h, w) each; the band between is neither.
+
+    Examples:
+        >>> [part.tolist() for part in norm_regions(torch.tensor([[[0.0, 0.5, 1.0]]]), 0.6, 0.1)]
+        [[[[False, False, True]]], [[[True, False, False]]]]
+    """
+    return norm01 > tau_fg, norm01 < tau_bg
+
+
+def similarity_regions(similarity: Tensor) -> tuple[Tensor, Tensor]:
+    """Where features point to one of the classes and where to none: those of :func:`norm_loss`.
+
+    Args:
+        similarity: (B, k, h, w).
+
+    Returns:
+        Foreground and background, bool (B, h, w) each; a largest similarity of exactly 0 is
+        neither.
+    """
+    best = similarity.amax(dim=1)
+    return best > 0, best < 0
+
+
 def similarity_loss(norm01: Tensor, similarity: Tensor, tau_fg: float, tau_bg: float) -> Tensor:
     """Raise the similarity where the features are long, lower it where they are short (eq. 6).
 
@@ -119,8 +153,8 @@ def similarity_loss(norm01: Tensor, similarity: Tensor, tau_fg: float, tau_bg: f
         >>> similarity_loss(norm01, similarity, tau_fg=0.6, tau_bg=0.1)
         tensor(-0.3750)
     """
-    background = _region_mean(similarity, norm01 < tau_bg)
-    return (background - _region_mean(similarity, norm01 > tau_fg)).mean()
+    foreground, background = norm_regions(norm01, tau_fg, tau_bg)
+    return (_region_mean(similarity, background) - _region_mean(similarity, foreground)).mean()
 
 
 def norm_loss(norm01: Tensor, similarity: Tensor) -> Tensor:
@@ -147,8 +181,8 @@ def norm_loss(norm01: Tensor, similarity: Tensor) -> Tensor:
         >>> norm_loss(norm01, torch.tensor([[[own], [other]]]))
         tensor(-0.6250)
     """
-    best = similarity.amax(dim=1)
-    return (_region_mean(norm01, best < 0) - _region_mean(norm01, best > 0)).mean()
+    foreground, background = similarity_regions(similarity)
+    return (_region_mean(norm01, background) - _region_mean(norm01, foreground)).mean()
 
 
 @torch.no_grad()

@@ -23,9 +23,14 @@ def without(*terms: dict[str, Any]) -> Trial:
     return replace(BRIDGEGAP, options=options)
 
 
+# Section 5.3: the norm map is normalised by min-max, the similarity map by its maximum.
+NORMALIZATION = {"norm": "minmax", "similarity": "max"}
+
+
 def shown_by(trial: Trial, kind: str) -> Trial:
-    """The same network localized from another map, divided by its maximum."""
-    evaluators = {f"{split}_evaluator.normalization": "max" for split in ("val", "test")}
+    """The same network localized from another map."""
+    chosen = NORMALIZATION[kind]
+    evaluators = {f"{split}_evaluator.normalization": chosen for split in ("val", "test")}
     return replace(trial, test_options={"model.head.map_kind": kind, **evaluators})
 
 

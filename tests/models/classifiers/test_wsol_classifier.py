@@ -320,7 +320,8 @@ def test_consistency_reaches_both_branches():
     assert model.head.fc.weight.grad is None
 
 
-def test_batch_norms_of_the_head_follow_the_mode():
+@pytest.mark.parametrize("loss", ["consistency", "classification"])
+def test_batch_norms_of_the_head_follow_the_mode(loss):
     class Normed(type(build().head)):
         def __init__(self, **keys):
             super().__init__(**keys)
@@ -331,12 +332,21 @@ def test_batch_norms_of_the_head_follow_the_mode():
 
     counts = {}
     for mode in ("clean", "separate"):
-        model = build(erasing=erasing(loss="classification", batch_norm=mode))
+        model = build(erasing=erasing(loss=loss, batch_norm=mode))
         torch.manual_seed(0)
         model.head = Normed(num_classes=3, in_channels=64)
         model.loss(*batch())
         counts[mode] = model.head.norm.num_batches_tracked.item()
     assert counts == {"clean": 1, "separate": 2}
+
+
+def test_consistency_compares_the_map_that_the_classifier_reads():
+    """F of eq. 9 lies behind the layers of the head."""
+    model = build(erasing=erasing(layer=SCALED))
+    plain = model.loss(*batch())["loss_erasing"]
+    pre_logits = type(model.head).pre_logits
+    model.head.pre_logits = lambda feats: 3 * pre_logits(model.head, feats)
+    torch.testing.assert_close(model.loss(*batch())["loss_erasing"], 3 * plain)
 
 
 def test_after_an_error_nothing_is_doubled_or_kept():

@@ -40,7 +40,8 @@ def feats():
 def test_terms_are_those_of_the_functions(rule, feats):
     head = build(loss_sim=SIM, loss_norm={**NORM, "rule": rule})
     losses = head.loss(feats, labelled(4, 0, 2))
-    assert set(losses) == {"loss", "loss_sim", "loss_norm"}
+    shares = {f"share_{part}_{rule}" for part in ("fg", "bg") for rule in ("norm", "similarity")}
+    assert set(losses) == {"loss", "loss_sim", "loss_norm", *shares}
     plain = torch.nn.functional.cross_entropy(head(feats), torch.tensor([4, 0, 2]))
     torch.testing.assert_close(losses["loss"], plain)
     norm01 = normalized_norm_map(feats[0])
@@ -50,6 +51,14 @@ def test_terms_are_those_of_the_functions(rule, feats):
     torch.testing.assert_close(losses["loss_sim"], expected)
     marks = similarity if rule == "fine_grained" else own[:, None]
     torch.testing.assert_close(losses["loss_norm"], 0.15 * norm_loss(norm01, marks))
+    count = norm01.numel()
+    for key, region in (
+        ("share_fg_norm", norm01 > 0.6),
+        ("share_bg_norm", norm01 < 0.1),
+        ("share_fg_similarity", marks.amax(1) > 0),
+        ("share_bg_similarity", marks.amax(1) < 0),
+    ):
+        assert losses[key].item() == pytest.approx(region.sum().item() / count)
 
 
 def test_gradients_reach_features_and_weights_through_the_similarity(feats):
@@ -97,7 +106,7 @@ def test_a_term_without_part_is_not_computed(keys, change, left, feats, monkeypa
 
     monkeypatch.setattr(alignment_head, "similarity_maps", count)
     losses = head.loss(feats, labelled(4, 0, 2))
-    assert set(losses) == {"loss"} | left
+    assert {name for name in losses if "loss" in name} == {"loss"} | left
     # all classes only where the fine-grained rule asks for them
     wanted = {"loss_sim": "own", "loss_norm": "all"}
     assert sorted(calls) == sorted(wanted[name] for name in left)

@@ -29,10 +29,10 @@ class ErasedBranch(Follower):
         module: The module where the branch begins.
         after: Its name, for messages.
         layer: Config of the layer that erases.
-        loss: ``consistency`` is the mean absolute difference of the two last feature maps (Kim et
-            al., CVPR 2022, eq. 9; mean over elements, as their code has it), with gradients into
-            both; ``classification`` the head's classification loss of the erased features (Mai et
-            al., CVPR 2020).
+        loss: ``consistency`` is the mean absolute difference of the two maps that the head's
+            linear layer reads, its ``pre_logits`` (Kim et al., CVPR 2022, F of eq. 9; mean over
+            elements, as their code has it), with gradients into both; ``classification`` the
+            head's classification loss of the erased features (Mai et al., CVPR 2020).
         loss_weight: Its factor. With 0 there is no second half.
         batch_norm: What the erased half does to batch norms: ``clean`` normalises it by its own
             statistics and leaves the running ones, which the test uses, to the images as they are;
@@ -108,11 +108,14 @@ class ErasedBranch(Follower):
         self, head: ClsHead, clean: Features, erased: Features, data_samples: list[DataSample]
     ) -> Tensor:
         """The loss between the two halves of :meth:`split`, or of the erased one, weighted."""
+        norms = training_norms(head)
         if self.loss == "consistency":
-            loss = (clean[-1].float() - erased[-1].float()).abs().mean()
-        else:
-            norms = training_norms(head) if self.batch_norm == "clean" else []
-            with untracked(norms):
+            with untracked(norms):  # the head's own loss has tracked the clean images
+                unchanged = head.pre_logits(clean)
+        with untracked(norms if self.batch_norm == "clean" else []):
+            if self.loss == "consistency":
+                loss = (unchanged.float() - head.pre_logits(erased).float()).abs().mean()
+            else:
                 loss = head._get_loss(head(erased), data_samples)["loss"]
         return self.loss_weight * loss
 

@@ -6,7 +6,12 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from wsol_mm.functional.alignment import normalized_norm_map, similarity_maps
+from wsol_mm.functional.alignment import (
+    norm_regions,
+    normalized_norm_map,
+    similarity_maps,
+    similarity_regions,
+)
 from wsol_mm.models.heads.cam_head import CAMHead
 from wsol_mm.models.heads.localizer_head import target_labels
 from wsol_mm.registry import MODELS
@@ -17,7 +22,10 @@ class AlignmentHead(CAMHead):
     """CAM head with BridgeGap's feature direction alignment (Kim et al., CVPR 2022, section 4.1).
 
     A term that is left out, of weight 0, or not ``enabled`` (``wsol_mm.WarmStageHook``) is not
-    computed. Under CutMix and the like an image's class is that of its larger share.
+    computed. Beside a term the shares of positions that it takes for foreground and background are
+    logged: ``share_fg_norm`` and ``share_bg_norm``, told by the norm, for ``loss_sim``;
+    ``share_fg_similarity`` and ``share_bg_similarity`` for ``loss_norm``. Under CutMix and the like
+    an image's class is that of its larger share.
 
     Args:
         loss_sim: ``dict(type='wsol_mm.SimilarityLoss', ...)``.
@@ -50,12 +58,20 @@ class AlignmentHead(CAMHead):
         if sim is not None:
             own = similarity_maps(features, self.fc.weight, labels)
             losses["loss_sim"] = sim(norm01, own[:, 0])
+            losses |= _shares("norm", norm_regions(norm01, sim.tau_fg, sim.tau_bg))
         if norm is not None:
             with torch.no_grad():  # they only mark regions
                 wanted = labels if norm.rule == "general" else None
                 marks = similarity_maps(features, self.fc.weight, wanted)
             losses["loss_norm"] = norm(norm01, marks)
+            losses |= _shares("similarity", similarity_regions(marks))
         return losses
+
+
+def _shares(rule: str, regions: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+    """Shares of a batch's positions in the foreground and in the background of a rule."""
+    foreground, background = (region.float().mean() for region in regions)
+    return {f"share_fg_{rule}": foreground, f"share_bg_{rule}": background}
 
 
 def _active(loss: nn.Module | None) -> nn.Module | None:
