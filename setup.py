@@ -68,7 +68,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=["wsol_mm", "wsol_mm.*"]),
     cmdclass={"build_py": BuildWithStartUpFile},
-    package_data={"wsol_mm": [".mim/**/*", "py.typed", "compat/*.pth"]},
+    package_data={"wsol_mm": [".mim/**/*", "py.typed", "compat/*.pth", "apis/*.html"]},
     install_requires=requirements("runtime"),
     extras_require={
         "onedl": requirements("onedl"),

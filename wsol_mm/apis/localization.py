@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.functional.box_rule import BoxRule
+from wsol_mm.functional.geometry import transform_boxes
 from wsol_mm.functional.masks import to_original_mask
 from wsol_mm.version import __version__
 from wsol_mm.visualization.drawing import overlay_map
@@ -36,6 +37,10 @@ class Frame:
     size: tuple[int, int]
     input_size: tuple[int, int]
     matrix: NDArray[np.float64]
+
+    def to_input(self, box: Sequence[float]) -> NDArray[np.float64]:
+        """A box of the original image in the input, (4,)."""
+        return transform_boxes([box], self.matrix)[0]
 
 
 @dataclass(frozen=True)
@@ -235,18 +240,10 @@ def to_coco(
     for number, result in enumerate(results, start=1):
         width, height = result.size
         images.append({"id": number, "file_name": result.source, "width": width, "height": height})
-        for (x0, y0, x1, y1), label, name, score in result.rows():
+        for box, label, name, score in result.rows():
             categories[label] = name
             annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": number,
-                    "category_id": label + 1,
-                    "bbox": [x0, y0, x1 - x0, y1 - y0],
-                    "area": (x1 - x0) * (y1 - y0),
-                    "iscrowd": 0,
-                    "score": score,
-                }
+                coco_annotation(len(annotations) + 1, number, label + 1, box, score=score)
             )
     return {
         "info": {"created_by": f"wsol_mm {__version__}", **(info or {})},
@@ -255,4 +252,26 @@ def to_coco(
         "categories": [
             {"id": label + 1, "name": name} for label, name in sorted(categories.items())
         ],
+    }
+
+
+def coco_annotation(
+    number: int, image_id: int, category_id: int, box: Sequence[float], **more: float
+) -> dict[str, Any]:
+    """One entry of ``annotations``.
+
+    Args:
+        number, image_id, category_id: Its ids.
+        box: x0, y0, x1, y1.
+        more: Further fields, such as ``score``.
+    """
+    x0, y0, x1, y1 = box
+    return {
+        "id": number,
+        "image_id": image_id,
+        "category_id": category_id,
+        "bbox": [x0, y0, x1 - x0, y1 - y0],
+        "area": (x1 - x0) * (y1 - y0),
+        "iscrowd": 0,
+        **more,
     }

@@ -218,7 +218,7 @@ class Localizer(BaseInferencer):
             raise ValueError(f"objects={objects!r}: expected 'one' or 'all'")
         if topk < 1:
             raise ValueError(f"topk={topk}: expected at least 1")
-        rule, source_of_threshold = self._rule_at(threshold, objects)
+        rule, source_of_threshold = self.rule_at(threshold, objects)
         wanted = self._wanted(labels)
         self.failures = {}
         for batch in self.preprocess(sources, batch_size):
@@ -314,7 +314,15 @@ class Localizer(BaseInferencer):
         """Of the parent's scheme; images go through the predictor's own steps."""
         return self.predictor
 
-    def _rule_at(self, threshold: float | str | None, objects: str) -> tuple[BoxRule | float, str]:
+    def rule_at(self, threshold: float | str | None, objects: str) -> tuple[BoxRule | float, str]:
+        """The rule of a call, or a detector's lowest score, and where its threshold comes from.
+
+        Args:
+            threshold, objects: See :meth:`__call__`.
+
+        Raises:
+            ValueError: The threshold has no meaning.
+        """
         if getattr(self.predictor, "detects", False):
             if threshold is not None and not _is_share(threshold):
                 raise ValueError(f"threshold={threshold!r}: expected a detector's score in [0, 1)")
