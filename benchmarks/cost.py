@@ -188,8 +188,8 @@ def pool_and_combination(subject: Subject) -> Call:
 
     @torch.no_grad()
     def call() -> None:
-        enhanced = head.enhance(features, scores)
-        head.update(features, scores, labels)
+        enhanced = head.context_pool(features, scores)
+        head.update_pool(features, scores, labels)
         head.combined_maps(enhanced, head.class_scores(enhanced))
 
     return call

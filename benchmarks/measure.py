@@ -55,10 +55,8 @@ class Subject:
             self.model.test_step(self.batch())
 
     def held(self) -> int:
-        """Bytes of parameters, buffers and the optimizer's state, and of teachers."""
-        teachers = getattr(self.model, "teachers", {}).values()  # frozen, outside of the model
-        modules = [self.model, *(teacher.module for teacher in teachers)]
-        tensors = [each for module in modules for each in (*module.parameters(), *module.buffers())]
+        """Bytes of parameters (of teachers too), buffers and the optimizer's state."""
+        tensors = [*self.model.parameters(), *self.model.buffers()]
         for state in self.optimizer.optimizer.state.values():
             tensors += [value for value in state.values() if torch.is_tensor(value)]
         return sum(tensor.nbytes for tensor in tensors)

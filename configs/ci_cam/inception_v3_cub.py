@@ -5,7 +5,7 @@ _base_ = "../nl_ccam/inception_v3_cub.py"
 model = dict(
     head=dict(
         type="wsol_mm.CausalCAMHead",
-        pool_size=17,
+        context_pool=dict(type="wsol_mm.CausalContextPool", size=17),
         combination=dict(_delete_=True, name="neg_quadratic"),
     )
 )

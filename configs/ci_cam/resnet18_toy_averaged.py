@@ -1,4 +1,4 @@
 # Control: every image is enhanced by the mean over all classes' contexts (eq. 6's 1/n sum).
 _base_ = "./resnet18_toy.py"
 
-model = dict(head=dict(pool="averaged"))
+model = dict(head=dict(context_pool=dict(type="wsol_mm.AveragedContextPool")))

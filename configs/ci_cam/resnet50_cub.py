@@ -4,7 +4,7 @@ _base_ = "../nl_ccam/resnet50_cub.py"
 model = dict(
     head=dict(
         type="wsol_mm.CausalCAMHead",
-        pool_size=14,
+        context_pool=dict(type="wsol_mm.CausalContextPool", size=14),
         combination=dict(_delete_=True, name="neg_quadratic"),
     )
 )

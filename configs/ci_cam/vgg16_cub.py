@@ -5,10 +5,10 @@ _base_ = "../nl_ccam/vgg16_cub.py"
 model = dict(
     head=dict(
         type="wsol_mm.CausalCAMHead",
-        pool_size=14,
+        context_pool=dict(type="wsol_mm.CausalContextPool", size=14),
         combination=dict(_delete_=True, name="neg_quadratic"),
     )
 )
 optim_wrapper = dict(
-    paramwise_cfg=dict(custom_keys={"head.projection": dict(lr_mult=0.1)}),
+    paramwise_cfg=dict(custom_keys={"head.context_pool": dict(lr_mult=0.1)}),
 )

@@ -5,8 +5,7 @@ _base_ = "./vgg16_cub.py"
 
 model = dict(
     head=dict(
-        pool_update="argmax",
-        update_order="before",
+        context_pool=dict(update_on="argmax", update_order="before"),
         combination=dict(name="signed_quadratic", split=100),
     )
 )

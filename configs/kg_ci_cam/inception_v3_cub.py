@@ -1,10 +1,9 @@
-# KG-CI-CAM with Inception V3 on CUB-200-2011. Temperature 15: section IV-B; the rates' shares and steps
-# are the released code's.
-_base_ = "../ci_cam/inception_v3_cub.py"
+# KG-CI-CAM with Inception V3 on CUB-200-2011: its CI-CAM, guided by the two experts. Temperature:
+# section IV-B.
+_base_ = "./inception_v3_cub_ci_cam.py"
 
 model = dict(
     type="wsol_mm.GuidedClassifier",
-    head=dict(rho=0.0),
     cls_teacher=dict(
         config=_base_.model,
         checkpoint="work_dirs/inception_v3_cub_cls_expert/best_wsol_top1_cls_*.pth",
@@ -13,13 +12,6 @@ model = dict(
         config=_base_.model,
         checkpoint="work_dirs/inception_v3_cub_loc_expert/best_wsol_gt_known_*.pth",
     ),
-)
-optim_wrapper = dict(
-    paramwise_cfg=dict(
-        custom_keys={
-            "backbone": dict(lr_mult=0.6),
-            "layers": dict(lr_mult=0.6),
-            "head.projection": dict(lr_mult=0.6),
-        }
-    )
+    cls_guidance=dict(type="wsol_mm.LogitsGuidanceLoss", temperature=15.0),
+    loc_guidance=dict(type="wsol_mm.ActivationGuidanceLoss", temperature=15.0),
 )

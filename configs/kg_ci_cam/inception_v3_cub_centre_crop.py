@@ -1,5 +1,6 @@
 # The paper's test of inception_v3_cub.py: squash to 500, centre crop of 299, ground truth clipped to it. NOT
-# comparable with full-frame numbers: a constant box does well here.
+# comparable with full-frame numbers: a constant box does well here. Threshold .21: the released code,
+# chosen on the test set.
 _base_ = "./inception_v3_cub.py"
 
 test_pipeline = [
@@ -9,4 +10,6 @@ test_pipeline = [
     *_base_.test_pipeline[2:],
 ]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_evaluator = dict(protocol=dict(name="kg_ci_cam_centre_crop", frame=299), threshold="oracle")
+test_evaluator = dict(
+    protocol=dict(name="kg_ci_cam_centre_crop", frame=299, cut=0.21), threshold="oracle"
+)

@@ -2,13 +2,16 @@
 # (the classifier's default), the rates' shares and half the rate every 20 epochs: the released code.
 _base_ = "../ci_cam/inception_v3_cub.py"
 
-model = dict(type="wsol_mm.CausalExpert", fore_weight=0.6)
+model = dict(
+    type="wsol_mm.CausalExpert",
+    loss_fore=dict(type="mmpretrain.CrossEntropyLoss", loss_weight=0.6),
+)
 optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys={
             "backbone": dict(lr_mult=0.6),
             "layers": dict(lr_mult=0.6),
-            "head.projection": dict(lr_mult=0.6),
+            "head.context_pool": dict(lr_mult=0.6),
         }
     )
 )

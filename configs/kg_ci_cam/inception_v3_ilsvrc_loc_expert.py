@@ -2,7 +2,11 @@
 # threshold is CUB's.
 _base_ = "../ci_cam/inception_v3_ilsvrc.py"
 
-model = dict(type="wsol_mm.CausalExpert", difference_weight=1.0, threshold=0.25)
+model = dict(
+    type="wsol_mm.CausalExpert",
+    loss_difference=dict(type="wsol_mm.DifferenceLoss", loss_weight=1.0),
+    threshold=0.25,
+)
 train_dataloader = dict(batch_size=72)
 optim_wrapper = dict(optimizer=dict(lr=2e-4))
 default_hooks = dict(checkpoint=dict(save_best="wsol/gt_known"))

@@ -1,5 +1,6 @@
 # The paper's test of resnet50_cub.py: squash to 344, centre crop of 224, ground truth clipped to it. NOT
-# comparable with full-frame numbers: a constant box does well here.
+# comparable with full-frame numbers: a constant box does well here. Threshold .21: Inception V3's;
+# that of this network is not published.
 _base_ = "./resnet50_cub.py"
 
 test_pipeline = [
@@ -9,4 +10,4 @@ test_pipeline = [
     *_base_.test_pipeline[2:],
 ]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_evaluator = dict(protocol="kg_ci_cam_centre_crop", threshold="oracle")
+test_evaluator = dict(protocol=dict(name="kg_ci_cam_centre_crop", cut=0.21), threshold="oracle")

@@ -2,5 +2,9 @@
 # Inception V3's.
 _base_ = "../ci_cam/resnet50_cub.py"
 
-model = dict(type="wsol_mm.CausalExpert", difference_weight=0.5, threshold=0.25)
+model = dict(
+    type="wsol_mm.CausalExpert",
+    loss_difference=dict(type="wsol_mm.DifferenceLoss", loss_weight=0.5),
+    threshold=0.25,
+)
 default_hooks = dict(checkpoint=dict(save_best="wsol/gt_known"))

@@ -2,5 +2,10 @@
 # released code.
 _base_ = "../ci_cam/vgg16_cub.py"
 
-model = dict(type="wsol_mm.CausalExpert", fore_weight=1.0, area_weight=0.04, threshold=0.08)
+model = dict(
+    type="wsol_mm.CausalExpert",
+    loss_fore=dict(type="mmpretrain.CrossEntropyLoss", loss_weight=1.0),
+    loss_area=dict(type="wsol_mm.AreaLoss", loss_weight=0.04),
+    threshold=0.08,
+)
 default_hooks = dict(checkpoint=dict(save_best="wsol/top1_cls"))

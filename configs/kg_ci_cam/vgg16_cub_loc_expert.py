@@ -3,5 +3,9 @@
 # wants two experts, of one training: default_hooks.checkpoint.save_best=[wsol/gt_known,wsol/top1_loc].
 _base_ = "../ci_cam/vgg16_cub.py"
 
-model = dict(type="wsol_mm.CausalExpert", difference_weight=0.5, threshold=0.25)
+model = dict(
+    type="wsol_mm.CausalExpert",
+    loss_difference=dict(type="wsol_mm.DifferenceLoss", loss_weight=0.5),
+    threshold=0.25,
+)
 default_hooks = dict(checkpoint=dict(save_best="wsol/gt_known"))

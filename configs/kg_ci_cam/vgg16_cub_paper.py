@@ -1,13 +1,16 @@
-# What KG-CI-CAM's text says where its code does otherwise: every arg-max updates the pool (eq. 6), which
-# is used afterwards; softmax of activations (eq. 10); beta2 .99; combination from the best class down.
-_base_ = "./vgg16_cub.py"
+# KG-CI-CAM as its text has it, guided by experts of its own kind.
+_base_ = "./vgg16_cub_ci_cam_paper.py"
 
 model = dict(
-    head=dict(
-        pool_update="argmax",
-        update_order="before",
-        combination=dict(name="signed_quadratic", split=100),
+    type="wsol_mm.GuidedClassifier",
+    cls_teacher=dict(
+        config=_base_.model,
+        checkpoint="work_dirs/vgg16_cub_cls_expert_paper/best_wsol_top1_cls_*.pth",
     ),
-    loc_guidance=dict(squash="softmax"),
+    loc_teacher=dict(
+        config=_base_.model,
+        checkpoint="work_dirs/vgg16_cub_loc_expert_paper/best_wsol_gt_known_*.pth",
+    ),
+    cls_guidance=dict(type="wsol_mm.LogitsGuidanceLoss", temperature=15.0),
+    loc_guidance=dict(type="wsol_mm.ActivationGuidanceLoss", temperature=15.0),
 )
-optim_wrapper = dict(optimizer=dict(betas=(0.9, 0.99)))

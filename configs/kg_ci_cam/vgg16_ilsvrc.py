@@ -1,18 +1,15 @@
-# KG-CI-CAM with VGG-16 on ILSVRC. Batch, rate and temperature: section IV-B.
-_base_ = "../ci_cam/vgg16_ilsvrc.py"
+# KG-CI-CAM with VGG-16 on ILSVRC: its CI-CAM, guided by the two experts. Temperature:
+# section IV-B.
+_base_ = "./vgg16_ilsvrc_ci_cam.py"
 
 model = dict(
     type="wsol_mm.GuidedClassifier",
-    head=dict(rho=0.0),
     cls_teacher=dict(
         config=_base_.model, checkpoint="work_dirs/vgg16_ilsvrc_cls_expert/best_wsol_top1_cls_*.pth"
     ),
     loc_teacher=dict(
         config=_base_.model, checkpoint="work_dirs/vgg16_ilsvrc_loc_expert/best_wsol_gt_known_*.pth"
     ),
-    cls_guidance=dict(temperature=1.1),
-    loc_guidance=dict(temperature=1.1),
+    cls_guidance=dict(type="wsol_mm.LogitsGuidanceLoss", temperature=1.1),
+    loc_guidance=dict(type="wsol_mm.ActivationGuidanceLoss", temperature=1.1),
 )
-train_dataloader = dict(batch_size=78)
-optim_wrapper = dict(optimizer=dict(lr=8e-5))
-auto_scale_lr = dict(base_batch_size=78)

@@ -53,8 +53,7 @@ def student(
     Args:
         network: Stem of its config.
         experts: By kind, ``cls`` and ``loc``; one that is missing does not guide.
-        options: Config keys to override, for the student only. ``{"model.alpha": 0.0}`` takes all
-            guidance away and leaves the KG paper's CI-CAM.
+        options: Config keys to override, for the student only.
     """
     teachers: dict[str, Any] = {
         f"model.{kind}_teacher.checkpoint": f"{{{kind}_expert}}" for kind in experts
@@ -65,6 +64,16 @@ def student(
         {**(options or {}), **teachers},
         inputs={f"{kind}_expert": trial for kind, trial in experts.items()},
     )
+
+
+def unguided(network: str, options: Mapping[str, Any] | None = None) -> Trial:
+    """The training of the KG paper's CI-CAM: the student without guidance.
+
+    Args:
+        network: Stem of the student's config.
+        options: Config keys to override.
+    """
+    return Trial(f"configs/kg_ci_cam/{network}_ci_cam.py", options or {})
 
 
 def guidance_stages(

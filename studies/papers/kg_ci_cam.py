@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from studies.guidance.stages import EXPERTS, expert, student
+from studies.guidance.stages import EXPERTS, expert, student, unguided
 from studies.harness.trial import Trial
-from studies.papers.ci_cam import RATE, RATES, default_protocol, test_of
+from studies.papers.ci_cam import RATE, RATES, TOY_RATE, default_protocol, test_of
 from studies.papers.figures import draw_gains, draw_points
 from studies.papers.tables import Column, PaperTable, Row
 from studies.toy.methods import SHORT
@@ -66,8 +66,8 @@ CROP_NOTE = (
 )
 ACC_NOTE = "AccV2 is MaxBoxAccV2 on the full frame; how the paper computes it is not published."
 CI_CAM_NOTE = (
-    "CI-CAM is the student without guidance (alpha 0). The paper trains it with RandAugment, and "
-    "the guided rows in part only; here all rows are augmented alike."
+    "CI-CAM has rho 0 and the student's schedule. The paper trains it with RandAugment, and the "
+    "guided rows in part only; here all rows are augmented alike."
 )
 TOY_NOTE = "Toy: a narrow ResNet-18 with a short schedule; the paper's numbers are left out."
 
@@ -92,7 +92,7 @@ class Study:
     def guided(self, kinds: str, loc_expert: Trial | None = None) -> Trial:
         """The student of some experts, of another localization expert where one is given."""
         if not kinds:
-            return student(self.network, self.experts, {**self.options, "model.alpha": 0.0})
+            return unguided(self.network, self.options)
         experts = {**self.experts, **({"loc": loc_expert} if loc_expert else {})}
         chosen = {kind: experts[kind] for kind in kinds.split()}
         return student(self.network, chosen, self.options)
@@ -210,11 +210,13 @@ def table_7(studies: Mapping[str, Study]) -> PaperTable:
 def figure_1b(studies: Mapping[str, Study]) -> PaperTable:
     """CI-CAM under several settings of its training."""
     study = next(iter(studies.values()))
+    own = TOY_RATE if study.toy else RATE
     settings: dict[str, dict[str, Any]] = {
-        f"rate {rate:g}": {} if rate == RATE else {"model.head.pool_rate": rate} for rate in RATES
+        f"rate {rate:g}": {} if rate == own else {"model.head.context_pool.rate": rate}
+        for rate in RATES
     }
     settings["no loss of branch 1"] = {"model.head.rho": 0.0}
-    settings["every arg-max updates"] = {"model.head.pool_update": "argmax"}
+    settings["every arg-max updates"] = {"model.head.context_pool.update_on": "argmax"}
     rows = [
         study.row((name,), _numbers(None, 3), ours=study.plain("ci_cam", options))
         for name, options in settings.items()

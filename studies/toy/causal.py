@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from studies.guidance.stages import EXPERTS, expert, student
+from studies.guidance.stages import EXPERTS, expert, student, unguided
 from studies.harness.trial import Trial
 from studies.toy.methods import SHORT
 
@@ -23,14 +23,14 @@ def at_rho(trial: Trial, rho: str) -> Trial:
 def guidance_trials(rho: str) -> dict[str, Trial]:
     """CI-CAM, the experts that extend it, and students of none, one or both, by name.
 
-    ``unguided`` is the student with alpha 0: the KG paper's CI-CAM, whose first branch has no loss
-    (its rho, another one, is 0).
+    ``unguided`` is the KG paper's CI-CAM, whose first branch has no loss (its rho, another one, is
+    0), trained as the student is.
     """
     experts = {kind: expert(NETWORK, kind, SHORT) for kind in EXPERTS}
     found = {
         "CI-CAM": Trial(f"configs/ci_cam/{NETWORK}.py", SHORT),
         **{EXPERTS[kind]: trial for kind, trial in experts.items()},
-        "unguided": student(NETWORK, experts, {**SHORT, "model.alpha": 0.0}),
+        "unguided": unguided(NETWORK, SHORT),
         "+ cls expert": student(NETWORK, {"cls": experts["cls"]}, SHORT),
         "+ loc expert": student(NETWORK, {"loc": experts["loc"]}, SHORT),
         "both experts": student(NETWORK, experts, SHORT),

@@ -215,7 +215,8 @@ def test_the_non_local_baseline_is_nl_ccam_with_a_plain_head():
     assert any("layers." in key for key in shapes)
     assert shapes == {key: value.shape for key, value in ours.state_dict().items()}
     more = causal.state_dict().keys() - shapes.keys()
-    assert more == {"head.projection.weight", "head.projection.bias", "head.context_pool"}
+    names = ("contexts", "projection.weight", "projection.bias")
+    assert more == {f"head.context_pool.{name}" for name in names}
 
 
 def test_the_limits_of_the_causal_family_are_those_of_its_passes():
@@ -242,11 +243,11 @@ def test_the_parts_of_ci_cam_leave_out_the_backbone_and_fill_the_pool():
     assert (row.limit, row.of) == (0.03, (script.FORWARD,))
     model = subject(script, row)
     part = script.pool_and_combination(model)
-    assert not model.model.head.context_pool.any()
+    assert not model.model.head.context_pool.contexts.any()
     forwards = []
     model.model.backbone.register_forward_hook(lambda *_: forwards.append(1))
     part()
-    assert model.model.head.context_pool.any()
+    assert model.model.head.context_pool.contexts.any()
     assert not forwards
     whole = script.forward(model)
     assert not whole().requires_grad

@@ -9,6 +9,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS, DefaultScope
 
 from wsol_mm.evaluation.protocols import get_protocol
+from wsol_mm.models.heads import CombinationalCAMHead
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -38,12 +39,14 @@ NETWORKS = [
     ("resnet18_toy", TOY, 128, 6, 96, 12),
 ]
 VARIANTS = {
-    "vgg16_cub": ("paper", "released", "centre_crop", "two_pass"),
+    "vgg16_cub": ("paper", "released", "centre_crop", "two_pass", "one_branch"),
     "inception_v3_cub": ("two_pass",),
-    "vgg16_ilsvrc": ("two_pass",),
+    "vgg16_ilsvrc": ("two_pass", "one_branch"),
     "resnet18_toy": ("gaussian", "zero", "shuffled", "averaged", "one_branch"),
 }
 
+FIXED_POOL = {"model.head.context_pool.type", "model.head.context_pool.rate"}
+ONE_BRANCH = {"model.head.type", "model.head.context_pool", "model.head.loss.loss_weight"}
 OTHER_TEST = {
     "test_dataloader.dataset.pipeline",
     "test_evaluator.protocol",
@@ -80,8 +83,11 @@ def test_parameters_and_map_size(method, network, load_config, meta_device):
     assert features.shape[2:] == (side, side)
     assert model.head.num_classes == cfg.data_preprocessor.num_classes == classes
     if method == "ci_cam":
-        assert model.head.context_pool.shape == (classes, side, side)
-        assert cfg.model.head.get("pool_rate", 0.01) == (0.001 if "ilsvrc" in name else 0.01)
+        pool = model.head.context_pool
+        assert pool.contexts.shape == (classes, side, side)
+        data = name.rsplit("_", 1)[1]
+        assert pool.rate == {"cub": 0.01, "ilsvrc": 0.001, "toy": 0.1}[data]
+        assert (pool.update_on, pool.update_order) == ("correct", "after")
 
 
 @pytest.mark.parametrize("method", ["nl_ccam", "ci_cam"])
@@ -195,19 +201,21 @@ def difference(left, right, prefix=""):
 @pytest.mark.parametrize(
     ("name", "keys"),
     [
-        ("resnet18_toy_gaussian", {"model.head.pool"}),
-        ("resnet18_toy_zero", {"model.head.pool"}),
-        ("resnet18_toy_shuffled", {"model.head.pool"}),
-        ("resnet18_toy_averaged", {"model.head.pool"}),
+        ("resnet18_toy_gaussian", FIXED_POOL),
+        ("resnet18_toy_zero", FIXED_POOL),
+        ("resnet18_toy_shuffled", {"model.head.context_pool.type"}),
+        ("resnet18_toy_averaged", {"model.head.context_pool.type"}),
+        ("resnet18_toy_one_branch", ONE_BRANCH),
         (
-            "resnet18_toy_one_branch",
-            {"model.head.type", "model.head.pool_size", "model.head.loss.loss_weight"},
+            "vgg16_cub_one_branch",
+            {*ONE_BRANCH, "optim_wrapper.paramwise_cfg.custom_keys.head.context_pool"},
         ),
+        ("vgg16_ilsvrc_one_branch", ONE_BRANCH),
         (
             "vgg16_cub_paper",
             {
-                "model.head.pool_update",
-                "model.head.update_order",
+                "model.head.context_pool.update_on",
+                "model.head.context_pool.update_order",
                 "model.head.combination.name",
                 "model.head.combination.split",
                 "optim_wrapper.optimizer.betas",
@@ -235,13 +243,30 @@ def test_ci_cam_is_nl_ccam_with_another_head(network, load_config):
     base = load_config(f"nl_ccam/{network[0]}.py").to_dict()
     for key in difference(ours, base):
         assert key.startswith(
-            ("model.head.", "optim_wrapper.paramwise_cfg.custom_keys.head.projection")
+            ("model.head.", "optim_wrapper.paramwise_cfg.custom_keys.head.context_pool")
         )
 
 
-def test_one_branch_has_the_loss_of_two_equal_branches(load_config, meta_device):
-    head = load_config("ci_cam/resnet18_toy_one_branch.py").model.head
-    assert head.type == "wsol_mm.CombinationalCAMHead"
-    assert head.loss.loss_weight == 2.0
-    causal = build(load_config("ci_cam/resnet18_toy.py"), meta_device).head
-    assert causal.rho == causal.loss_module.loss_weight == 1.0
+@pytest.mark.parametrize("network", ["resnet18_toy", "vgg16_cub", "vgg16_ilsvrc"])
+def test_one_branch_has_the_loss_of_two_equal_branches(network, load_config, meta_device):
+    one = build(load_config(f"ci_cam/{network}_one_branch.py"), meta_device).head
+    two = build(load_config(f"ci_cam/{network}.py"), meta_device).head
+    assert type(one) is CombinationalCAMHead
+    assert one.loss_module.loss_weight == two.loss_module.loss_weight * (1 + two.rho) == 2.0
+
+
+def test_the_toy_pool_remembers_the_share_of_a_training_that_cubs_does(load_config):
+    """1 / rate of a class's updates: one per image where batches hold few images of a class."""
+    cub, toy = (load_config(f"ci_cam/{name}.py") for name in ("vgg16_cub", "resnet18_toy"))
+    images, classes = 600, 6  # what make_toy.py draws
+    batch = toy.train_dataloader.batch_size
+    assert batch / classes > 5  # so a step is one update of each class
+    updates = {
+        "cub": 30 * cub.train_cfg.max_epochs,
+        "toy": images / batch * toy.train_cfg.max_epochs,
+    }
+    shares = [
+        1 / cfg.model.head.context_pool.get("rate", 0.01) / updates[name]
+        for name, cfg in (("cub", cub), ("toy", toy))
+    ]
+    assert shares[1] == pytest.approx(shares[0], rel=0.5)

@@ -1,4 +1,4 @@
-"""Somebody else's config: the pool on a network of theirs, guided by an EfficientNet and ours."""
+"""Somebody else's configs: a pool of theirs, students and teachers of MMPretrain."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ model = dict(
     layers=[
         dict(after="backbone.stages.2", layer=dict(type="wsol_mm.NonLocalBlock", channels=160)),
     ],
-    head=dict(in_channels=320, pool_size=3),
+    head=dict(in_channels=320, context_pool=dict(size=3)),
     cls_teacher=dict(
         config=dict(
             _delete_=True,
@@ -32,6 +32,55 @@ model = dict(
     ),
     loc_teacher=dict(checkpoint="experts/best_*.pth"),
 )
+"""
+
+
+# A student of MMPretrain's own parts with MMPretrain's own metric.
+PLAIN = """
+_base_ = "wsol_mm::kg_ci_cam/resnet18_toy.py"
+model = dict(
+    layers=[],
+    neck=dict(_delete_=True, type="GlobalAveragePooling"),
+    head=dict(
+        _delete_=True,
+        type="LinearClsHead",
+        num_classes=6,
+        in_channels=128,
+        loss=dict(type="CrossEntropyLoss"),
+    ),
+    cls_teacher=dict(checkpoint="cls.pth"),
+    loc_teacher=dict(checkpoint="loc.pth"),
+)
+val_evaluator = dict(_delete_=True, type="Accuracy", topk=(1,))
+test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best="accuracy/top1"))
+"""
+POOLED = """
+_base_ = "wsol_mm::ci_cam/resnet18_toy.py"
+custom_imports = dict(imports=["my_pool"])
+model = dict(head=dict(context_pool=dict(_delete_=True, type="MyPool", factor=0.5)))
+"""
+MY_POOL = """
+from mmpretrain.registry import MODELS
+from torch import nn
+
+
+@MODELS.register_module(force=True)
+class MyPool(nn.Module):
+    update_order = "after"
+
+    def __init__(self, num_classes, channels, factor):
+        super().__init__()
+        self.factor = factor
+        self.gates = nn.Embedding(num_classes, channels)
+        self.updates = 0
+
+    def forward(self, features, scores):
+        gates = self.gates(scores.argmax(dim=1))[:, :, None, None]
+        return features * (1 + self.factor * gates)
+
+    def update(self, maps, predicted, labels):
+        self.updates += 1
 """
 
 
@@ -69,7 +118,7 @@ def test_trains_one_step_resumes_and_tests(options, monkeypatch):
         assert torch.tensor(row[name]).isfinite(), name
         assert row[name] > 0, name
     state = torch.load("out/epoch_1.pth", weights_only=False)["state_dict"]
-    assert {"head.context_pool", "layers.0.layer.query.weight"} <= set(state)
+    assert {"head.context_pool.contexts", "layers.0.layer.query.weight"} <= set(state)
     assert not set(cls) & set(state) - {"head.fc.weight", "head.fc.bias"}
     assert not any("teacher" in key for key in state)
     more = [*options[:-1], "train_cfg.max_epochs=2", f"experiment_name=kg_mix_{next(NUMBERS)}"]
@@ -78,6 +127,51 @@ def test_trains_one_step_resumes_and_tests(options, monkeypatch):
     out = Path("numbers.json").resolve()
     last = [*options[:-1], f"experiment_name=kg_mix_{next(NUMBERS)}"]
     words = ("mine.py", "out/epoch_2.pth", "--work-dir", "out", "--out", out, *last)
+    call(monkeypatch, "test.py", *words)
+    assert 0 <= json.loads(out.read_text())["wsol/gt_known"] <= 100
+
+
+def scalars(key):
+    """The one row of the log with a key."""
+    log = next(Path("out").rglob("vis_data/scalars.json")).read_text().splitlines()
+    (row,) = (json.loads(line) for line in log if key in line)
+    return row
+
+
+def test_a_plain_resnet_learns_from_two_teachers_and_is_tested(options, monkeypatch):
+    Path("mine.py").write_text(PLAIN)
+    model = Config.fromfile("mine.py").model
+    for kind in ("cls", "loc"):
+        with DefaultScope.overwrite_default_scope("mmpretrain"):
+            teacher = MODELS.build(model[f"{kind}_teacher"].config)
+        torch.nn.init.normal_(teacher.head.fc.weight)
+        torch.save({"state_dict": teacher.state_dict()}, f"{kind}.pth")
+    call(monkeypatch, "train.py", "mine.py", "--work-dir", "out", *options)
+    row = scalars("loss_cls_guidance")
+    assert all(row[name] > 0 for name in ("loss", "loss_cls_guidance", "loss_loc_guidance"))
+    state = torch.load("out/epoch_1.pth", weights_only=False)["state_dict"]
+    assert {"head.fc.weight", "backbone.conv1.weight"} <= set(state)
+    assert not any("teacher" in key for key in state)
+    out = Path("numbers.json").resolve()
+    last = [*options[:-1], f"experiment_name=kg_mix_{next(NUMBERS)}"]
+    words = ("mine.py", "out/epoch_1.pth", "--work-dir", "out", "--out", out, *last)
+    call(monkeypatch, "test.py", *words)
+    assert 0 <= json.loads(out.read_text())["accuracy/top1"] <= 100
+
+
+def test_ci_cam_with_a_pool_beside_the_config(options, monkeypatch):
+    monkeypatch.syspath_prepend(Path.cwd())
+    Path("my_pool.py").write_text(MY_POOL)
+    Path("mine.py").write_text(POOLED)
+    call(monkeypatch, "train.py", "mine.py", "--work-dir", "out", *options)
+    row = scalars("loss_first")
+    assert row["enhancement"] > 0
+    assert -1 <= row["map_correlation"] <= 1
+    state = torch.load("out/epoch_1.pth", weights_only=False)["state_dict"]
+    assert state["head.context_pool.gates.weight"].shape == (6, 128)
+    out = Path("numbers.json").resolve()
+    last = [*options[:-1], f"experiment_name=kg_mix_{next(NUMBERS)}"]
+    words = ("mine.py", "out/epoch_1.pth", "--work-dir", "out", "--out", out, *last)
     call(monkeypatch, "test.py", *words)
     assert 0 <= json.loads(out.read_text())["wsol/gt_known"] <= 100
 

@@ -61,21 +61,33 @@ def test_torch_computes_the_same_and_the_slip_is_its_misuse():
 @pytest.mark.parametrize("squash", ["sigmoid", "softmax"])
 @pytest.mark.parametrize("temperature", [0.7, 15.0])
 def test_activation_guidance_is_the_mean_written_out(squash, temperature):
+    """Softmax is over the classes at a position (the definition under eq. 9)."""
     student, expert = maps()
     found = activation_guidance(student, expert, temperature, squash=squash)
 
-    def squashed(one):
+    def squashed(classes):
         if squash == "softmax":
-            return soft(one, temperature)
-        return [1 / (1 + math.exp(-value / temperature)) for value in one]
+            return soft(classes, temperature)
+        return [1 / (1 + math.exp(-value / temperature)) for value in classes]
 
     for image in range(IMAGES):
         total = 0.0
-        for label in range(CLASSES):
-            ours = squashed(student[image, label].flatten().tolist())
-            theirs = squashed(expert[image, label].flatten().tolist())
-            total += sum((a - b) ** 2 for a, b in zip(ours, theirs, strict=True))
+        for y in range(SIDE):
+            for x in range(SIDE):
+                ours = squashed(student[image, :, y, x].tolist())
+                theirs = squashed(expert[image, :, y, x].tolist())
+                total += sum((a - b) ** 2 for a, b in zip(ours, theirs, strict=True))
         assert found[image].item() == pytest.approx(total / (CLASSES * SIDE**2), rel=1e-4)
+
+
+def test_softmax_of_activations_knows_no_common_level_of_all_classes():
+    student, expert = maps()
+    level = draw(4, IMAGES, 1, SIDE, SIDE)
+    same = activation_guidance(student, expert, 2.0)
+    torch.testing.assert_close(activation_guidance(student + level, expert, 2.0), same)
+    released = activation_guidance(student, expert, 2.0, squash="sigmoid")
+    moved = activation_guidance(student + level, expert, 2.0, squash="sigmoid")
+    assert not torch.allclose(moved, released)
 
 
 @given(seed=st.integers(0, 10_000), temperature=st.sampled_from([0.5, 1.1, 15.0]))
@@ -111,21 +123,13 @@ def test_the_released_slip_is_not_zero_there_and_nearly_inert_at_high_temperatur
     assert norms["probabilities"] < 0.5 * norms["log_probabilities"]
 
 
-def test_squared_temperature():
-    student, expert = logits()
-    torch.testing.assert_close(
-        logits_guidance(student, expert, 3.0, squared_temperature=True),
-        9 * logits_guidance(student, expert, 3.0),
-    )
-
-
 def test_gradients():
     student, expert = (tensor.requires_grad_() for tensor in logits())
     logits_guidance(student, expert.detach(), 2.0).sum().backward()
     expected = ((student / 2).softmax(1) - (expert / 2).softmax(1)) / 2
     torch.testing.assert_close(student.grad, expected)
     student, expert = (tensor.requires_grad_() for tensor in maps())
-    activation_guidance(student, expert.detach(), 2.0).sum().backward()
+    activation_guidance(student, expert.detach(), 2.0, squash="sigmoid").sum().backward()
     p, q = (student / 2).sigmoid(), (expert / 2).sigmoid()
     expected = 2 * (p - q) * p * (1 - p) / 2 / (CLASSES * SIDE**2)
     torch.testing.assert_close(student.grad, expected)

@@ -12,6 +12,8 @@ from torch import Tensor
 __all__ = [
     "centre_prior",
     "enhance",
+    "map_correlation",
+    "relative_change",
     "resize_maps",
     "standardize_maps",
     "sum_by_class",
@@ -108,6 +110,47 @@ def enhance(features: Tensor, contexts: Tensor, scale: Tensor, bias: Tensor) -> 
     """
     attention = torch.einsum("bmc,bmhw->bchw", scale, contexts)
     return features * (attention + (1.0 + bias)[:, None, None])
+
+
+def relative_change(features: Tensor, enhanced: Tensor) -> Tensor:
+    """How far features moved: root mean square of the difference over that of the features.
+
+    Args:
+        features: X, (B, C, h, w), floating.
+        enhanced: X^e, of the same shape.
+
+    Returns:
+        (B,); 0 where nothing changed, and for features that are all zero.
+
+    Example:
+        >>> features = torch.tensor([[[[3.0, 4.0]]]])
+        >>> relative_change(features, 1.5 * features).tolist()
+        [0.5]
+    """
+    size = features.float().flatten(1).norm(dim=1)
+    change = (enhanced.float() - features.float()).flatten(1).norm(dim=1)
+    share: Tensor = change / size.clamp(min=torch.finfo(size.dtype).tiny)
+    return share
+
+
+def map_correlation(first: Tensor, second: Tensor) -> Tensor:
+    """Pearson's correlation over the positions of two maps.
+
+    Args:
+        first: (B, h, w), floating.
+        second: Of the same shape.
+
+    Returns:
+        (B,) in [-1, 1]; 0 where a map is constant.
+
+    Example:
+        >>> first = torch.tensor([[[0.0, 1.0, 2.0]]])
+        >>> [round(map_correlation(first, other).item(), 6) for other in (3 - first, first ** 0)]
+        [-1.0, 0.0]
+    """
+    centred = (maps.float().flatten(1) for maps in (first, second))
+    ours, theirs = (maps - maps.mean(dim=1, keepdim=True) for maps in centred)
+    return F.cosine_similarity(ours, theirs, dim=1)
 
 
 def resize_maps(maps: Tensor, size: tuple[int, int]) -> Tensor:

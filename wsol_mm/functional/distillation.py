@@ -1,8 +1,7 @@
 """What a student is taught by experts: their class probabilities and their class activation maps.
 
 Shao et al., *Knowledge-guided Causal Intervention for WSOL* (KG-CI-CAM), section III-C. Losses come
-per image, because an expert may guide only some images of a batch; none is scaled by the square of
-the temperature unless asked for, as in the paper.
+per image; none is scaled by the square of the temperature, as in the paper.
 """
 
 from typing import Literal, get_args
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 KLInput = Literal["log_probabilities", "probabilities"]
-Squash = Literal["sigmoid", "softmax"]
+Squash = Literal["softmax", "sigmoid"]
 
 __all__ = ["KLInput", "Squash", "activation_guidance", "draw_routes", "logits_guidance"]
 
@@ -22,7 +21,6 @@ def logits_guidance(
     temperature: float,
     *,
     kl_input: KLInput = "log_probabilities",
-    squared_temperature: bool = False,
 ) -> Tensor:
     """Kullback-Leibler divergence of the student's class probabilities from the expert's.
 
@@ -36,7 +34,6 @@ def logits_guidance(
         expert: Logits (B, K); without gradient if it must not learn.
         temperature: T, positive.
         kl_input: ``log_probabilities`` (the divergence) or ``probabilities`` (the released slip).
-        squared_temperature: Multiply by T^2, so that gradients do not shrink with T.
 
     Returns:
         float32 (B,), whatever the surrounding precision; its mean is eq. 9.
@@ -58,21 +55,20 @@ def logits_guidance(
     log_q = (expert.float() / temperature).log_softmax(dim=1)
     scaled = student.float() / temperature
     given = scaled.log_softmax(1) if kl_input == "log_probabilities" else scaled.softmax(1)
-    loss = (log_q.exp() * (log_q - given)).sum(dim=1)
-    return loss * temperature**2 if squared_temperature else loss
+    return (log_q.exp() * (log_q - given)).sum(dim=1)
 
 
 def activation_guidance(
-    student: Tensor, expert: Tensor, temperature: float, *, squash: Squash = "sigmoid"
+    student: Tensor, expert: Tensor, temperature: float, *, squash: Squash = "softmax"
 ) -> Tensor:
-    """Mean squared difference of squashed class activation maps, over all classes and positions.
+    """Mean squared difference of softened class activation maps, over all classes and positions.
 
     Args:
         student: Raw maps (B, K, h, w), floating.
         expert: Raw maps of the same shape; without gradient if it must not learn.
         temperature: T, positive; maps are divided by it.
-        squash: ``sigmoid`` of each value (released code), or ``softmax`` over the positions of each
-            map (the paper's ``soft``, whose axis it leaves open).
+        squash: ``softmax`` over the classes at each position, the paper's ``soft`` as it defines it
+            under eq. 9, or ``sigmoid`` of each value (the released code).
 
     Returns:
         float32 (B,), whatever the surrounding precision; its mean is eq. 10.
@@ -84,19 +80,20 @@ def activation_guidance(
 
     Example:
         >>> from math import log
-        >>> maps = torch.tensor([[[[0.0, 0.0]]]]), torch.tensor([[[[0.0, 2 * log(7)]]]])
-        >>> activation_guidance(*maps, 2.0)  # (1/2, 1/2) and (1/2, 7/8)
+        >>> expert = torch.tensor([[[[0.0, 0.0]], [[0.0, 2 * log(7)]]]])  # 2 classes, 2 positions
+        >>> student = torch.zeros_like(expert)
+        >>> activation_guidance(student, expert, 2.0)  # (1/2, 1/2) twice; (1/2, 1/2), (1/8, 7/8)
         tensor([0.0703])
-        >>> activation_guidance(*maps, 2.0, squash="softmax")  # (1/2, 1/2) and (1/8, 7/8)
-        tensor([0.1406])
+        >>> activation_guidance(student, expert, 2.0, squash="sigmoid")  # 1/2; 1/2 but for one 7/8
+        tensor([0.0352])
     """
     _check(student, expert, temperature, "squash", squash, get_args(Squash))
-    ours, theirs = (maps.float().flatten(2) / temperature for maps in (student, expert))
-    if squash == "sigmoid":
-        ours, theirs = ours.sigmoid(), theirs.sigmoid()
+    ours, theirs = (maps.float() / temperature for maps in (student, expert))
+    if squash == "softmax":
+        ours, theirs = ours.softmax(dim=1), theirs.softmax(dim=1)
     else:
-        ours, theirs = ours.softmax(dim=2), theirs.softmax(dim=2)
-    return (ours - theirs).square().mean(dim=(1, 2))
+        ours, theirs = ours.sigmoid(), theirs.sigmoid()
+    return (ours - theirs).square().mean(dim=(1, 2, 3))
 
 
 def draw_routes(count: int, experts: int) -> Tensor:

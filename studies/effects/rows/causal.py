@@ -91,7 +91,7 @@ def guidance(rho: str) -> tuple[Effect, ...]:
             unguided,
             LOCALIZATION,
             control=True,
-            notes="without a loss of the first branch, as the student; the released code's CI-CAM",
+            notes="without a loss of the first branch, and with Adam, as the student",
         ),
     )
 
@@ -101,6 +101,7 @@ def masks() -> tuple[Effect, ...]:
     trials = guidance_trials("0.5")
     masked = trials["localization expert"]
     blank = replace(masked, options={**masked.options, "model.threshold": 0.0})
+    own = replace(masked, options={**masked.options, "model.masked_batch_norm": "clean"})
     slow = replace(masked, options={**masked.options, "optim_wrapper.optimizer.lr": 0.01})
     return (
         Effect(
@@ -127,6 +128,15 @@ def masks() -> tuple[Effect, ...]:
             blank,
             masked,
             LOCALIZATION,
+        ),
+        Effect(
+            "loc expert, own statistics",
+            "running statistics in masked passes localize better than those of each masked batch",
+            own,
+            masked,
+            LOCALIZATION,
+            control=True,
+            notes="a nearly empty background is whitened again by its own statistics",
         ),
     )
 

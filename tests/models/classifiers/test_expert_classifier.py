@@ -21,11 +21,16 @@ KEYS = {
         "type": "wsol_mm.CausalCAMHead",
         "num_classes": CLASSES,
         "in_channels": 64,
-        "pool_size": SIDE,
+        "context_pool": {"type": "wsol_mm.CausalContextPool", "size": SIDE},
         "combination": {"name": "linear"},
     },
 }
-ALL = {"fore_weight": 0.7, "difference_weight": 0.3, "area_weight": 0.2, "threshold": 0.3}
+FORE = {"loss_fore": {"type": "mmpretrain.CrossEntropyLoss", "loss_weight": 0.7}}
+DIFFERENCE = {"loss_difference": {"type": "wsol_mm.DifferenceLoss", "loss_weight": 0.3}}
+AREA = {"loss_area": {"type": "wsol_mm.AreaLoss", "loss_weight": 0.2}}
+ALL = {**FORE, **DIFFERENCE, **AREA, "threshold": 0.3}
+LOGGED = {"enhancement", "map_correlation"}
+MODES = ("running", "joint", "clean", "separate")
 
 
 def build(cls=CausalExpert, **keys):
@@ -34,7 +39,7 @@ def build(cls=CausalExpert, **keys):
         model = cls(**{**copy.deepcopy(KEYS), **keys})
     model.init_weights()
     torch.nn.init.normal_(model.head.fc.weight, std=0.5)
-    torch.nn.init.normal_(model.head.context_pool)
+    torch.nn.init.normal_(model.head.context_pool.contexts)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.ones_(module.weight)  # mmpretrain starts residual branches at 0
@@ -81,7 +86,7 @@ def test_losses_written_out():
 
     features = model.extract_feat(images)[-1]
     z = head.fc(features.mean((2, 3)))
-    enhanced = head.enhance(features, z)
+    enhanced = head.context_pool(features, z)
     z_e = head.fc(enhanced.mean((2, 3)))
     maps = []
     for image in range(4):
@@ -107,7 +112,7 @@ def test_losses_written_out():
         "loss_area": 0.2 * maps.mean(),
         "foreground_share": keep.mean(),
     }
-    assert set(found) == set(expected)
+    assert set(found) == set(expected) | LOGGED
     for key, value in expected.items():
         torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-5)
 
@@ -116,9 +121,10 @@ def test_losses_written_out():
     ("keys", "passes", "names"),
     [
         ({}, 1, set()),
-        ({"area_weight": 0.1}, 1, {"loss_area"}),
-        ({"fore_weight": 1.0}, 2, {"loss_fore", "foreground_share"}),
-        ({"difference_weight": 1.0}, 3, {"loss_difference", "foreground_share"}),
+        ({"loss_difference": {**DIFFERENCE["loss_difference"], "loss_weight": 0.0}}, 1, set()),
+        (AREA, 1, {"loss_area"}),
+        (FORE, 2, {"loss_fore", "foreground_share"}),
+        (DIFFERENCE, 3, {"loss_difference", "foreground_share"}),
         (ALL, 3, {"loss_fore", "loss_difference", "loss_area", "foreground_share"}),
     ],
 )
@@ -127,7 +133,7 @@ def test_passes_are_made_only_for_losses_that_need_them(keys, passes, names, mon
     seen = count_passes(monkeypatch, model)
     losses = model.loss(*batch())
     assert len(seen) == passes
-    assert set(losses) == {"loss", "loss_first"} | names
+    assert set(losses) == {"loss", "loss_first"} | names | LOGGED
     images = batch()[0]
     assert torch.equal(seen[0], images)
     for masked in seen[1:]:
@@ -148,23 +154,24 @@ def test_without_weights_it_is_the_plain_classifier_bit_for_bit():
         assert torch.equal(value, ours.state_dict()[key]), key
 
 
-@pytest.mark.parametrize("keys", [ALL, {"difference_weight": 1.0}])
+@pytest.mark.parametrize("keys", [ALL, DIFFERENCE])
 def test_the_pool_moves_once_and_as_without_masks(keys, monkeypatch):
     calls = []
-    plain = CausalCAMHead.update
+    plain = CausalCAMHead.update_pool
 
     def counted(self, *args):
         calls.append(len(args[0]))
         return plain(self, *args)
 
-    monkeypatch.setattr(CausalCAMHead, "update", counted)
+    monkeypatch.setattr(CausalCAMHead, "update_pool", counted)
     expert, reference = build(**keys), build(WSOLClassifier)
-    before = expert.head.context_pool.clone()
+    before = expert.head.context_pool.contexts.clone()
     expert.loss(*batch())
     assert calls == [4]
     reference.loss(*batch())
-    assert torch.equal(expert.head.context_pool, reference.head.context_pool)
-    assert not torch.equal(expert.head.context_pool, before)
+    contexts = expert.head.context_pool.contexts
+    assert torch.equal(contexts, reference.head.context_pool.contexts)
+    assert not torch.equal(contexts, before)
 
 
 def statistics(model):
@@ -175,13 +182,14 @@ def statistics(model):
     }
 
 
-def test_clean_batch_norms_know_no_masked_images():
-    expert, reference = build(**ALL), build(WSOLClassifier)
+@pytest.mark.parametrize("mode", ["running", "joint", "clean"])
+def test_running_statistics_know_no_masked_images(mode):
+    expert, reference = build(**ALL, masked_batch_norm=mode), build(WSOLClassifier)
     expert.loss(*batch())
     reference.loss(*batch())
     for key, value in statistics(reference).items():
         assert torch.equal(value, statistics(expert)[key]), key
-    assert all(norm.track_running_stats for norm in norms(expert))
+    assert all(norm.track_running_stats and norm.training for norm in norms(expert))
 
 
 def norms(model):
@@ -198,24 +206,99 @@ def test_separate_batch_norms_are_those_of_three_passes(monkeypatch):
         assert torch.equal(value, statistics(expert)[key]), key
 
 
-def test_both_settings_have_the_same_losses():
-    clean, separate = (build(**ALL, masked_batch_norm=mode) for mode in ("clean", "separate"))
-    left, right = clean.loss(*batch()), separate.loss(*batch())
-    for key, value in left.items():
-        assert torch.equal(value, right[key]), key
+def test_the_passes_of_images_are_the_same_in_all_modes():
+    found = [build(**ALL, masked_batch_norm=mode).loss(*batch()) for mode in MODES]
+    for losses in found[1:]:
+        for key in ("loss", "loss_first", "loss_area", "foreground_share", *LOGGED):
+            assert torch.equal(losses[key], found[0][key]), key
+    clean, separate = found[2:]  # they differ in what they leave behind
+    assert all(torch.equal(value, separate[key]) for key, value in clean.items())
+
+
+def masked(model, *images):
+    with torch.no_grad():
+        return model.masked_scores(batch(len(images[0]))[0], list(images))
+
+
+def test_what_normalises_masked_images():
+    images = batch()[0]
+    fore, back = images.clone(), images.clone()
+    fore[..., :32], back[..., 32:] = 0, 0
+
+    def plain(model, inputs):
+        return model.head.first_branch(model.extract_feat(inputs))[1].detach()
+
+    running = build()
+    expected = [plain(copy.deepcopy(running).eval(), each) for each in (fore, back)]
+    for found, wanted in zip(masked(running, fore, back), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+    together = plain(build(), torch.cat([images, fore, back]))
+    found = masked(build(masked_batch_norm="joint"), fore, back)
+    torch.testing.assert_close(torch.cat(found), together[4:])
+    for mode in ("clean", "separate"):
+        expected = [plain(build(), each) for each in (fore, back)]
+        for found, wanted in zip(
+            masked(build(masked_batch_norm=mode), fore, back), expected, strict=True
+        ):
+            torch.testing.assert_close(found, wanted)
+
+
+def pictures(seed, count=8):
+    """Images with something in them: noise of 16 px grains."""
+    grains = torch.randn(count, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+    return F.interpolate(grains, (64, 64), mode="bilinear")
+
+
+def seasoned(mode):
+    """An expert whose running statistics have seen some images."""
+    model = build(masked_batch_norm=mode)
+    with torch.no_grad():
+        for seed in range(30):
+            model.extract_feat(pictures(seed))
+    return model
+
+
+def blank_scores(mode, images):
+    """Logits of images of which those at 0 and 2 are blank."""
+    images = images.clone()
+    images[[0, 2]] = 0
+    return masked(seasoned(mode), images)[0]
+
+
+def test_a_blank_image_tells_no_class_whatever_stands_beside_it():
+    """Images of two classes leave the same blank background, alone or among bright ones."""
+    others = pictures(50, 4), 5 * pictures(51, 4)
+    first, second = (blank_scores("running", images) for images in others)
+    assert torch.equal(first[0], first[2])
+    torch.testing.assert_close(first[0], second[0])
+    assert not torch.allclose(first[1], second[1])
+    # by its own statistics a batch decides what is left of a blank image
+    first, second = (blank_scores("clean", images) for images in others)
+    assert not torch.allclose(first[0], second[0], atol=0.1)
+
+
+def test_a_nearly_empty_batch_is_not_whitened():
+    """Own statistics make of a faint residue what an object is; running ones leave it faint."""
+    images = pictures(50, 4)
+    spread = {}
+    for mode in ("running", "clean"):
+        whole, residue = masked(seasoned(mode), images, 0.01 * images)
+        spread[mode] = (residue.std(dim=0).mean() / whole.std(dim=0).mean()).item()
+    assert spread["clean"] > 0.5
+    assert spread["running"] < 0.05
 
 
 # What each loss teaches: (backbone, classifier, projection of the pool)
 @pytest.mark.parametrize(
-    ("key", "weight", "projection"),
+    ("key", "keys", "projection"),
     [
-        ("loss_fore", "fore_weight", False),
-        ("loss_difference", "difference_weight", True),
-        ("loss_area", "area_weight", True),
+        ("loss_fore", FORE, False),
+        ("loss_difference", DIFFERENCE, True),
+        ("loss_area", AREA, True),
     ],
 )
-def test_gradients_reach_what_they_should(key, weight, projection):
-    model = build(**{weight: 1.0})
+def test_gradients_reach_what_they_should(key, keys, projection):
+    model = build(**keys)
     model.loss(*batch())[key].backward()
     reached = {
         name
@@ -224,12 +307,12 @@ def test_gradients_reach_what_they_should(key, weight, projection):
     }
     assert "head.fc.weight" in reached
     assert "backbone.conv1.weight" in reached
-    assert ("head.projection.weight" in reached) == projection
+    assert ("head.context_pool.projection.weight" in reached) == projection
     assert ("head.fc.bias" in reached) == (key != "loss_area")
 
 
 def test_both_masked_passes_learn(monkeypatch):
-    model = build(difference_weight=1.0)
+    model = build(**DIFFERENCE)
     leaves = []
     plain = model.backbone.forward
 
@@ -255,7 +338,7 @@ def test_labels_do_not_reach_the_masks(monkeypatch):
 
 
 def test_threshold_zero_keeps_nearly_everything():
-    share = build(difference_weight=1.0, threshold=0.0).loss(*batch())["foreground_share"]
+    share = build(**DIFFERENCE, threshold=0.0).loss(*batch())["foreground_share"]
     assert share > 0.97
 
 
@@ -293,13 +376,13 @@ def test_half_precision_outside():
 def test_resume_is_exact():
     whole, first = build(**ALL), build(**ALL)
     for _ in range(4):
-        step(whole)
+        step(whole, lr=1e-4)
     for _ in range(2):
-        step(first)
+        step(first, lr=1e-4)
     second = build(**ALL)
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     for _ in range(2):
-        step(second)
+        step(second, lr=1e-4)
     for key, value in whole.state_dict().items():
         assert torch.equal(value, second.state_dict()[key]), key
 
@@ -307,11 +390,16 @@ def test_resume_is_exact():
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"fore_weight": -1.0}, "fore_weight=-1.0: expected 0 or more"),
-        ({"difference_weight": float("nan")}, "difference_weight=nan"),
-        ({"area_weight": -0.1}, "area_weight=-0.1"),
+        (
+            {"loss_difference": {"type": "wsol_mm.DifferenceLoss", "loss_weight": -1.0}},
+            "DifferenceLoss: loss_weight=-1.0: expected 0 or more",
+        ),
+        (
+            {"loss_area": {"type": "wsol_mm.AreaLoss", "loss_weight": float("nan")}},
+            "AreaLoss: loss_weight=nan",
+        ),
         ({"threshold": 1.0}, r"threshold=1.0: expected a share in \[0, 1\)"),
-        ({"masked_batch_norm": "joint"}, "masked_batch_norm='joint': expected one of"),
+        ({"masked_batch_norm": "own"}, "masked_batch_norm='own': one of"),
         (
             {"head": {"type": "wsol_mm.CAMHead", "num_classes": 5, "in_channels": 64}},
             "model.head is a CAMHead, expected a wsol_mm.CausalCAMHead",

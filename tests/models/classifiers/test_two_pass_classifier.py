@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import MODELS, DefaultScope
@@ -37,8 +36,11 @@ def build(kind="TwoPassClassifier", **head):
     with DefaultScope.overwrite_default_scope("mmpretrain"):
         model = MODELS.build(cfg.model)
     model.init_weights()
+    torch.manual_seed(6)  # whose classifier ranks both views of both images differently
     torch.nn.init.normal_(model.head.fc.weight)
-    model.head.context_pool.copy_(standardize_maps(torch.randn(CLASSES, 12, 12)))
+    pool = model.head.context_pool
+    torch.nn.init.normal_(pool.projection.weight)
+    pool.contexts.copy_(standardize_maps(torch.randn(CLASSES, 12, 12)))
     return model.eval()
 
 
@@ -85,8 +87,8 @@ def second_branch(model, inputs):
     features = model.extract_feat(inputs)[-1]
     label = head.fc(features.mean(dim=(2, 3))).argmax(dim=1)
     one_hot = torch.zeros(1, CLASSES, *features.shape[2:])
-    one_hot[0, label] = head.context_pool[label]
-    features = features * (1 + F.conv2d(one_hot, head.projection.weight, head.projection.bias))
+    one_hot[0, label] = head.context_pool.contexts[label]
+    features = features * (1 + head.context_pool.projection(one_hot))
     return features[0], head.fc(features.mean(dim=(2, 3)))[0]
 
 

@@ -23,8 +23,7 @@ SETTINGS = {
         "type": "wsol_mm.CausalCAMHead",
         "num_classes": 3,
         "in_channels": 64,
-        "pool_size": 2,
-        "pool_rate": 0.1,
+        "context_pool": {"type": "wsol_mm.CausalContextPool", "size": 2, "rate": 0.1},
         "combination": {"name": "linear"},
     },
 }
@@ -61,7 +60,7 @@ def train(model: torch.nn.Module, rank: int, ranks: int) -> list[torch.Tensor]:
         optimizer.zero_grad()
         sum(losses.values()).backward()
         optimizer.step()
-        pools.append(model.head.context_pool.clone())
+        pools.append(model.head.context_pool.contexts.clone())
     return pools
 
 

@@ -1,19 +1,19 @@
 """KG-CI-CAM's experts: CI-CAM that also classifies the foreground and background it finds."""
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import torch
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
-from wsol_mm.functional.masking import area_loss, difference_scores, foreground_masks
-from wsol_mm.models.batch_norm import training_norms, untracked
+from wsol_mm.functional.masking import foreground_masks
+from wsol_mm.models.batch_norm import by_running_statistics, training_norms, untracked
 from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
 from wsol_mm.models.heads.cam_head import target_labels
 from wsol_mm.models.heads.causal_cam_head import CausalCAMHead
 from wsol_mm.registry import MODELS
 
-_BATCH_NORMS = ("clean", "separate")
+MaskedBatchNorm = Literal["running", "joint", "clean", "separate"]
 
 
 @MODELS.register_module()
@@ -26,58 +26,58 @@ class CausalExpert(WSOLClassifier):
     first branch: no pool, no update of the pool. Masked pixels are 0 behind the normalisation. All
     passes learn; the masks are hard and do not.
 
-    With every weight 0, and at test, it is :class:`wsol_mm.WSOLClassifier`: a pass is only made for
-    a loss that needs it.
+    Without losses, or where their ``loss_weight`` is 0, and at test, it is
+    :class:`wsol_mm.WSOLClassifier`: a pass is only made for a loss that needs it.
 
     Args:
-        fore_weight: Of ``loss_fore``, the paper's mu: the foreground image tells the class (one
-            pass more). The classification expert's.
-        difference_weight: Of ``loss_difference`` (which is both terms of eq. 15), the paper's beta:
-            foreground logits minus background logits tell the class, alone and averaged with the
-            second branch's (two passes more). The localization expert's.
-        area_weight: Of ``loss_area``, the mean of the combined map; eta and delta of the paper.
+        loss_fore: Any loss of logits and classes, such as
+            ``dict(type='mmpretrain.CrossEntropyLoss', loss_weight=mu)``: the foreground image tells
+            the class (one pass more). The classification expert's.
+        loss_difference: ``dict(type='wsol_mm.DifferenceLoss', loss_weight=beta)``: so does
+            foreground minus background (two passes more). The localization expert's.
+        loss_area: ``dict(type='wsol_mm.AreaLoss', loss_weight=eta)`` of the combined map.
         threshold: Share of the map's maximum above which is foreground. The code released for
             localization experts on VGG-16 has 0, where the foreground is the whole image.
-        masked_batch_norm: What masked images do to batch norms: ``clean`` (default) normalises each
-            masked pass by its own statistics and leaves the running ones, which the test uses, to
-            the images as they are; ``separate`` updates them in every pass, as released.
+        masked_batch_norm: What normalises masked images. ``running`` (default): the running
+            statistics, as at test, so that what is left of an image cannot depend on the batch.
+            The others normalise by batches: ``joint`` by that of all images and their masked
+            copies (one image pass more); ``clean`` each masked pass by its own; ``separate`` too,
+            and lets it into the running statistics (released code). By its own statistics a
+            nearly empty background is whitened again, and its residue grows as strong as an object.
         **kwargs: Of :class:`wsol_mm.WSOLClassifier`, without ``erasing``; the head must be a
             :class:`wsol_mm.CausalCAMHead`.
 
     Raises:
-        ValueError: A negative weight, a threshold outside [0, 1), an unknown choice, another head
-            or ``erasing``.
+        ValueError: A threshold outside [0, 1), an unknown choice, another head or ``erasing``.
     """
 
     def __init__(
         self,
         *,
-        fore_weight: float = 0.0,
-        difference_weight: float = 0.0,
-        area_weight: float = 0.0,
+        loss_fore: dict | None = None,
+        loss_difference: dict | None = None,
+        loss_area: dict | None = None,
         threshold: float = 0.15,
-        masked_batch_norm: Literal["clean", "separate"] = "clean",
+        masked_batch_norm: MaskedBatchNorm = "running",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_causal(self)
-        weights = {
-            "fore_weight": fore_weight,
-            "difference_weight": difference_weight,
-            "area_weight": area_weight,
-        }
-        for key, weight in weights.items():
-            if not weight >= 0:
-                raise ValueError(f"{key}={weight}: expected 0 or more")
+        if not isinstance(self.head, CausalCAMHead):
+            raise ValueError(
+                f"CausalExpert: model.head is a {type(self.head).__name__}, expected a "
+                "wsol_mm.CausalCAMHead (with a wsol_mm.ZeroContextPool the pool is taken away)"
+            )
+        if self.erasing is not None:
+            raise ValueError("CausalExpert makes no erased branch: remove model.erasing")
         if not 0 <= threshold < 1:
             raise ValueError(f"threshold={threshold}: expected a share in [0, 1)")
-        if masked_batch_norm not in _BATCH_NORMS:
+        if masked_batch_norm not in get_args(MaskedBatchNorm):
             raise ValueError(
-                f"masked_batch_norm={masked_batch_norm!r}: expected one of {_BATCH_NORMS}"
+                f"masked_batch_norm={masked_batch_norm!r}: one of {get_args(MaskedBatchNorm)}"
             )
-        self.fore_weight = fore_weight
-        self.difference_weight = difference_weight
-        self.area_weight = area_weight
+        self.loss_fore = loss_fore and MODELS.build(loss_fore)
+        self.loss_difference = loss_difference and MODELS.build(loss_difference)
+        self.loss_area = loss_area and MODELS.build(loss_area)
         self.threshold = threshold
         self.masked_batch_norm = masked_batch_norm
 
@@ -88,50 +88,61 @@ class CausalExpert(WSOLClassifier):
         """
         feats = self.extract_feat(inputs)
         labels = target_labels(data_samples, inputs.device)
-        _, scores, enhanced, enhanced_scores = self.head.branches(feats, labels)
-        losses = self.head.branch_losses(scores, enhanced_scores, data_samples)
-        masked = bool(self.fore_weight or self.difference_weight)
-        if not masked and not self.area_weight:
-            return losses
-        maps = self.head.combined_maps(enhanced, enhanced_scores)[:, 0]
-        if masked:
+        branches = self.head.branches(feats, labels)
+        losses = self.head.branch_losses(branches, data_samples)
+        fore_loss, difference_loss, area_loss = map(
+            _in_use, (self.loss_fore, self.loss_difference, self.loss_area)
+        )
+        maps = None
+        if fore_loss or difference_loss or area_loss:
+            maps = self.head.combined_maps(branches.enhanced, branches.enhanced_scores)[:, 0]
+        if fore_loss or difference_loss:
             keep = foreground_masks(maps, inputs.shape[2:], self.threshold)
             losses["foreground_share"] = keep.mean()
-            fore = self._masked_scores(inputs * keep)
-        if self.fore_weight:
-            losses["loss_fore"] = self.fore_weight * self._cross_entropy(fore, data_samples)
-        if self.difference_weight:
-            back = self._masked_scores(inputs * (1 - keep))
-            told = difference_scores(enhanced_scores, fore, back)
-            loss = sum(self._cross_entropy(each, data_samples) for each in told)
-            losses["loss_difference"] = self.difference_weight * loss
-        if self.area_weight:
-            losses["loss_area"] = self.area_weight * area_loss(maps)
+            masked = [inputs * keep, inputs * (1 - keep)] if difference_loss else [inputs * keep]
+            fore, *back = self.masked_scores(inputs, masked)
+            target = _targets(data_samples, inputs.device)
+            if fore_loss:
+                losses["loss_fore"] = fore_loss(fore, target)
+            if difference_loss:
+                losses["loss_difference"] = difference_loss(
+                    branches.enhanced_scores, fore, *back, target
+                )
+        if area_loss:
+            losses["loss_area"] = area_loss(maps)
         return losses
 
-    def _masked_scores(self, inputs: Tensor) -> Tensor:
-        """First-branch logits (B, K) of masked images."""
-        norms: AbstractContextManager = nullcontext()
-        if self.masked_batch_norm == "clean":
-            norms = untracked(training_norms(self))
-        with norms:
-            return self.head.first_branch(self.extract_feat(inputs))[1]
+    def masked_scores(self, inputs: Tensor, masked: list[Tensor]) -> list[Tensor]:
+        """First-branch logits of masked images, normalised as ``masked_batch_norm`` says.
 
-    def _cross_entropy(self, scores: Tensor, data_samples: list[DataSample]) -> Tensor:
-        return self.head._get_loss(scores, data_samples)["loss"]
+        Args:
+            inputs: The images (B, 3, H, W), which only ``joint`` reads.
+            masked: Their masked copies, of the same shape each.
+
+        Returns:
+            Logits (B, K) for each of them.
+        """
+        norms = training_norms(self)
+        if self.masked_batch_norm == "joint":
+            with untracked(norms):
+                scores = self._first_scores(torch.cat([inputs, *masked]))
+            return list(scores.split(len(inputs)))[1:]
+        if self.masked_batch_norm == "running":
+            with by_running_statistics(norms):
+                return [self._first_scores(images) for images in masked]
+        with untracked(norms if self.masked_batch_norm == "clean" else []):
+            return [self._first_scores(images) for images in masked]
+
+    def _first_scores(self, images: Tensor) -> Tensor:
+        return self.head.first_branch(self.extract_feat(images))[1]
 
 
-def check_causal(model: WSOLClassifier) -> None:
-    """Refuse a classifier whose loss is not made of one batch's two branches.
+def _in_use(loss: nn.Module | None) -> nn.Module | None:
+    return loss if loss is not None and getattr(loss, "loss_weight", 1.0) else None
 
-    Raises:
-        ValueError: Another head than :class:`wsol_mm.CausalCAMHead`, or ``erasing``.
-    """
-    name = type(model).__name__
-    if not isinstance(model.head, CausalCAMHead):
-        raise ValueError(
-            f"{name}: model.head is a {type(model.head).__name__}, expected a "
-            "wsol_mm.CausalCAMHead (pool='zero' takes the pool away)"
-        )
-    if model.erasing is not None:
-        raise ValueError(f"{name} makes no erased branch: remove model.erasing")
+
+def _targets(data_samples: list[DataSample], device: torch.device) -> Tensor:
+    """int64 (B,) classes; (B, K) shares where images are mixed, as MMPretrain's heads take them."""
+    if "gt_score" in data_samples[0]:
+        return torch.stack([sample.gt_score for sample in data_samples]).to(device)
+    return torch.cat([sample.gt_label for sample in data_samples]).to(device)

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from wsol_mm.registry import MODELS
 
 
-class FrozenTeacher:
+class FrozenTeacher(nn.Module):
     """Any classifier, frozen, in eval mode, with its checkpoint.
 
-    It is no ``nn.Module``, so that a model that holds it neither saves nor trains nor averages nor
-    initialises it; the holder moves it (:meth:`apply`) and loads it (:meth:`load`).
+    A submodule like others, found by name, moved, copied and hooked, but always in eval mode,
+    without gradients, and no part of a ``state_dict``: none is saved, and loading one leaves it as
+    it is.
 
     Args:
         key: Key of the holder's config, for messages, such as ``cls_teacher``.
@@ -25,9 +26,13 @@ class FrozenTeacher:
         checkpoint: Its weights, a file or an address. In the name of a local file ``*`` may stand
             for what is not known beforehand, such as the best epoch; one file must fit. None:
             whatever ``init_cfg`` of the model says.
+
+    Attributes:
+        network: The classifier.
     """
 
     def __init__(self, key: str, config: str | dict, checkpoint: str | None) -> None:
+        super().__init__()
         self.key = key
         self.checkpoint = checkpoint
         if isinstance(config, str):
@@ -36,11 +41,13 @@ class FrozenTeacher:
             if "data_preprocessor" in whole:
                 config.setdefault("data_preprocessor", whole.data_preprocessor.to_dict())
         with torch.random.fork_rng(devices=[]):  # a student starts the same with any teacher
-            self.module: nn.Module = MODELS.build(config)
-        self.module.requires_grad_(False).eval()
+            self.network: nn.Module = MODELS.build(config)
+        self.network.requires_grad_(False)
+        self.train(False)
+        self._register_state_dict_hook(_leave_out)
 
-    def load(self) -> None:
-        """Read the weights.
+    def init_weights(self) -> None:
+        """Read the weights; the holder's ``init_weights`` calls it.
 
         Raises:
             FileNotFoundError: No such file, or several that fit.
@@ -48,23 +55,23 @@ class FrozenTeacher:
         """
         if self.checkpoint is None:
             with torch.random.fork_rng(devices=[]):
-                self.module.init_weights()
+                self.network.init_weights()
             return
         file = self._file(self.checkpoint)
         content = CheckpointLoader.load_checkpoint(file, map_location="cpu")
         state = content.get("state_dict", content)
         state = {name.removeprefix("module."): value for name, value in state.items()}
         try:
-            self.module.load_state_dict(state)
+            self.network.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(
                 f"model.{self.key}.checkpoint: {file} does not hold the network that "
                 f"model.{self.key}.config describes: {error}"
             ) from error
 
-    def apply(self, function: Any) -> None:
-        """Move or convert all parameters and buffers, as ``nn.Module.to`` does."""
-        self.module._apply(function)
+    def train(self, mode: bool = True) -> "FrozenTeacher":
+        """Stay in eval mode."""
+        return super().train(False)
 
     def renormalize(self, inputs: Tensor, given: nn.Module) -> Tensor:
         """Inputs as the teacher's own data preprocessor would have made them.
@@ -77,7 +84,7 @@ class FrozenTeacher:
             Inputs with the teacher's channel order, mean and standard deviation; the same tensor
             where the teacher states none.
         """
-        wanted = self.module.data_preprocessor
+        wanted = self.network.data_preprocessor
         if getattr(wanted, "mean", None) is None:
             return inputs
         if getattr(given, "mean", None) is not None:
@@ -88,6 +95,12 @@ class FrozenTeacher:
         if given.to_rgb != wanted.to_rgb:
             inputs = inputs.flip(1)
         return (inputs - wanted.mean) / wanted.std
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        # Its children find their own values, so that nothing is missing.
+        for name, value in self.network.state_dict(prefix=f"{prefix}network.").items():
+            state_dict.setdefault(name, value)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _file(self, checkpoint: str) -> str:
         if "://" in checkpoint:
@@ -103,3 +116,9 @@ class FrozenTeacher:
             + f"; train the teacher first, and name its checkpoint by --cfg-options "
             f"model.{self.key}.checkpoint=FILE"
         )
+
+
+def _leave_out(_module: nn.Module, state: dict, prefix: str, _metadata: dict) -> None:
+    """Take a teacher's entries out of the state of the model that holds it."""
+    for name in [name for name in state if name.startswith(prefix)]:
+        del state[name]

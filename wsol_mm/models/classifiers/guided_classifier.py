@@ -1,18 +1,20 @@
-"""KG-CI-CAM's student: CI-CAM guided by a classification expert and a localization expert."""
+"""A student guided by a classification expert and a localization expert, as in KG-CI-CAM."""
 
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import ModuleDict
+from mmpretrain.models.heads import LinearClsHead
+from mmpretrain.models.necks import GlobalAveragePooling
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from wsol_mm.functional.distillation import activation_guidance, draw_routes, logits_guidance
-from wsol_mm.models.classifiers.expert_classifier import check_causal
+from wsol_mm.functional.distillation import draw_routes
 from wsol_mm.models.classifiers.frozen_teacher import FrozenTeacher
 from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
 from wsol_mm.models.heads.cam_head import CAMHead, target_labels
+from wsol_mm.models.heads.causal_cam_head import CausalCAMHead
 from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 
@@ -21,36 +23,34 @@ _ROUTINGS = ("all", "random")
 
 @MODELS.register_module()
 class GuidedClassifier(WSOLClassifier):
-    """CI-CAM that learns from two frozen teachers and, with the share ``1 - alpha``, from labels.
+    """Any classifier that learns from frozen teachers and, with the share 1 - alpha, from labels.
 
-    Shao et al., KG-CI-CAM, eq. 11: ``alpha (L_cls + L_loc) + (1 - alpha) L_causal``. Teachers see
-    the student's augmented images. They are not part of the checkpoint, are read in
-    ``init_weights`` (before a training starts or resumes) and do nothing at test. The first
-    branch's own loss is the head's key ``rho``.
+    Shao et al., KG-CI-CAM, eq. 11: ``alpha (L_cls + L_loc) + (1 - alpha) L``, where L are the
+    losses of the student's own head. Teachers see the student's augmented images; they are read in
+    ``init_weights`` (before a training starts or resumes), are not part of the checkpoint and do
+    nothing at test. Behind two branches (:class:`wsol_mm.CausalCAMHead`) the second is guided.
 
     Args:
         cls_teacher: ``dict(config=..., checkpoint=...)`` of any classifier of MMPretrain, see
-            :class:`wsol_mm.models.classifiers.frozen_teacher.FrozenTeacher`. Its logits, of the
-            second branch where it has two, guide those of the student's second branch.
-        loc_teacher: The same, with a head whose linear classifier draws maps
-            (:class:`wsol_mm.CAMHead` or a subclass, such as an expert's). Its class activation maps
-            guide those of the second branch, of all classes.
+            :class:`wsol_mm.models.classifiers.frozen_teacher.FrozenTeacher`. Its logits guide the
+            student's by ``cls_guidance``.
+        loc_teacher: The same. Its class activation maps, of all classes, guide the student's by
+            ``loc_guidance``; at another size they are resized. Student and teacher must draw maps:
+            a :class:`wsol_mm.CAMHead` or a subclass with its classifier, or
+            ``mmpretrain.LinearClsHead`` behind ``GlobalAveragePooling``.
+        cls_guidance: A loss of logits (B, K) of student and teacher, such as
+            ``dict(type='wsol_mm.LogitsGuidanceLoss', temperature=15.0)``.
+        loc_guidance: A loss of maps (B, K, h, w) of student and teacher, such as
+            ``dict(type='wsol_mm.ActivationGuidanceLoss', temperature=15.0)``.
         alpha: Share of the guidance, in [0, 1].
-        cls_guidance: Arguments of
-            :func:`wsol_mm.functional.distillation.logits_guidance`; by default at the paper's
-            temperature 15 for CUB.
-        loc_guidance: Arguments of
-            :func:`wsol_mm.functional.distillation.activation_guidance`. Maps of another size than
-            the student's are resized to it.
         routing: ``all`` (default): every image is guided by both, eq. 11. ``random`` (released
             code): by one of them or none, equally likely and drawn in every step; each teacher's
             loss is the mean over its own images. A teacher sees only images that it guides.
-        **kwargs: Of :class:`wsol_mm.WSOLClassifier`, without ``erasing``; the head must be a
-            :class:`wsol_mm.CausalCAMHead`.
+        **kwargs: Of :class:`wsol_mm.WSOLClassifier`, without ``erasing``.
 
     Raises:
-        ValueError: No teacher, an alpha outside [0, 1], an unknown choice, a temperature that is
-            not positive, a localization teacher that draws no maps, another head or ``erasing``.
+        ValueError: No teacher, a teacher without its guidance, an alpha outside [0, 1], an unknown
+            choice, a head that draws no maps where maps are guided, or ``erasing``.
     """
 
     def __init__(
@@ -58,14 +58,15 @@ class GuidedClassifier(WSOLClassifier):
         *,
         cls_teacher: dict | None = None,
         loc_teacher: dict | None = None,
+        cls_guidance: dict | None = None,
+        loc_guidance: dict | None = None,
         alpha: float = 0.8,
-        cls_guidance: dict[str, Any] | None = None,
-        loc_guidance: dict[str, Any] | None = None,
         routing: Literal["all", "random"] = "all",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_causal(self)
+        if self.erasing is not None:
+            raise ValueError("GuidedClassifier makes no erased branch: remove model.erasing")
         if cls_teacher is None and loc_teacher is None:
             raise ValueError("GuidedClassifier needs cls_teacher or loc_teacher")
         if not 0 <= alpha <= 1:
@@ -73,61 +74,55 @@ class GuidedClassifier(WSOLClassifier):
         if routing not in _ROUTINGS:
             raise ValueError(f"routing={routing!r}: expected one of {_ROUTINGS}")
         self.alpha = alpha
-        self.cls_guidance = {"temperature": 15.0, **(cls_guidance or {})}
-        self.loc_guidance = {"temperature": 15.0, **(loc_guidance or {})}
         self.routing = routing
-        # Wrong arguments are refused here, not in the first step.
-        logits_guidance(torch.zeros(1, 1), torch.zeros(1, 1), **self.cls_guidance)
-        maps = torch.zeros(1, 1, 1, 1)
-        activation_guidance(maps, maps, **self.loc_guidance)
-        # In a plain dict: nn.Module does not look into it.
-        self.teachers = {
-            kind: FrozenTeacher(f"{kind}_teacher", **settings)
-            for kind, settings in (("cls", cls_teacher), ("loc", loc_teacher))
-            if settings is not None
-        }
+        self.teachers, self.guidance = ModuleDict(), ModuleDict()  # which initialise their children
+        for kind, teacher, guidance in (
+            ("cls", cls_teacher, cls_guidance),
+            ("loc", loc_teacher, loc_guidance),
+        ):
+            if teacher is None:
+                continue
+            if guidance is None:
+                raise ValueError(f"{kind}_teacher needs a loss: {kind}_guidance=dict(type=...)")
+            self.teachers[kind] = FrozenTeacher(f"{kind}_teacher", **teacher)
+            self.guidance[kind] = MODELS.build(guidance)
         if "loc" in self.teachers:
-            drawing = getattr(self.teachers["loc"].module, "head", None)
-            if not isinstance(drawing, CAMHead):
-                raise ValueError(
-                    f"loc_teacher: its head is a {type(drawing).__name__}, expected a "
-                    "wsol_mm.CAMHead or a subclass, whose classifier draws maps"
-                )
-
-    def init_weights(self) -> None:
-        """Initialise the student and read the teachers' checkpoints."""
-        super().init_weights()
-        for teacher in self.teachers.values():
-            teacher.load()
-
-    def _apply(self, fn: Callable, recurse: bool = True) -> nn.Module:
-        # What .to(), .cuda() and .half() go through.
-        for teacher in self.teachers.values():
-            teacher.apply(fn)
-        return super()._apply(fn, recurse)
+            _check_draws(self.teachers["loc"].network, "loc_teacher")
+            _check_draws(self, "model, guided by loc_teacher")
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """CI-CAM's losses times ``1 - alpha``; ``loss_cls_guidance`` and ``loss_loc_guidance``."""
-        feats = self.extract_feat(inputs)
-        labels = target_labels(data_samples, inputs.device)
-        _, scores, enhanced, enhanced_scores = self.head.branches(feats, labels)
-        losses = self.head.branch_losses(scores, enhanced_scores, data_samples)
+        """The head's losses times 1 - alpha; ``loss_cls_guidance`` and ``loss_loc_guidance``."""
+        student = self._student(inputs, data_samples)
         losses = {
             key: (1 - self.alpha) * value if "loss" in key else value
-            for key, value in losses.items()
+            for key, value in student.losses.items()
         }
         if not self.alpha:
             return losses
         for kind, chosen in self._routes(inputs).items():
-            images, student_scores = inputs[chosen], enhanced_scores[chosen]
+            images, scores = inputs[chosen], student.scores[chosen]
             if not len(images):
-                each = student_scores.sum(dim=1)
+                loss = scores.sum()  # 0, and reaches all that guidance would
             elif kind == "cls":
-                each = self._logits_guidance(images, student_scores)
+                loss = self.guidance["cls"](scores, self._teacher_scores(images))
             else:
-                each = self._activation_guidance(images, enhanced[chosen])
-            losses[f"loss_{kind}_guidance"] = self.alpha * each.sum() / max(len(images), 1)
+                maps = _class_maps(student.features[chosen], self.head)
+                loss = self.guidance["loc"](maps, self._teacher_maps(images, maps.shape[2:]))
+            losses[f"loss_{kind}_guidance"] = self.alpha * loss
         return losses
+
+    def _student(self, inputs: Tensor, data_samples: list[DataSample]) -> "_Student":
+        feats, features = _features(self, inputs)
+        head = self.head
+        if isinstance(head, CausalCAMHead):
+            branches = head.branches(feats, target_labels(data_samples, inputs.device))
+            losses = head.branch_losses(branches, data_samples)
+            return _Student(losses, branches.enhanced_scores, branches.enhanced)
+        losses = head.loss(feats, data_samples)
+        if not isinstance(head, CAMHead):
+            return _Student(losses, head(feats), features)
+        features = head.pre_logits(feats)
+        return _Student(losses, head.class_scores(features), features)
 
     def _routes(self, inputs: Tensor) -> dict[str, Tensor | slice]:
         """Which images each teacher guides."""
@@ -139,27 +134,57 @@ class GuidedClassifier(WSOLClassifier):
             for number, kind in enumerate(self.teachers, start=1)
         }
 
-    def _logits_guidance(self, images: Tensor, scores: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _teacher_scores(self, images: Tensor) -> Tensor:
         teacher = self.teachers["cls"]
-        with torch.no_grad():
-            images = teacher.renormalize(images, self.data_preprocessor)
-            expert = teacher.module(images, mode="tensor")
-        return logits_guidance(scores, expert, **self.cls_guidance)
+        return teacher.network(teacher.renormalize(images, self.data_preprocessor), mode="tensor")
 
-    def _activation_guidance(self, images: Tensor, features: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _teacher_maps(self, images: Tensor, size: torch.Size) -> Tensor:
         teacher = self.teachers["loc"]
-        with torch.no_grad():
-            images = teacher.renormalize(images, self.data_preprocessor)
-            head = teacher.module.head
-            expert = _class_maps(head.pre_logits(teacher.module.extract_feat(images)), head)
-            if expert.shape[2:] != features.shape[2:]:
-                expert = F.interpolate(
-                    expert, features.shape[2:], mode="bilinear", align_corners=False
-                )
-        return activation_guidance(_class_maps(features, self.head), expert, **self.loc_guidance)
+        images = teacher.renormalize(images, self.data_preprocessor)
+        head = teacher.network.head
+        feats, features = _features(teacher.network, images)
+        if isinstance(head, CAMHead):
+            features = head.pre_logits(feats)
+        maps = _class_maps(features, head)
+        if maps.shape[2:] != size:
+            maps = F.interpolate(maps, size, mode="bilinear", align_corners=False)
+        return maps
 
 
-def _class_maps(features: Tensor, head: CAMHead) -> Tensor:
+class _Student(NamedTuple):
+    """What guidance reads of a student's pass: its losses, logits and the map it has pooled."""
+
+    losses: dict[str, Tensor]
+    scores: Tensor
+    features: Tensor
+
+
+def _check_draws(model: nn.Module, key: str) -> None:
+    """Refuse a network without a linear classifier of a pooled map."""
+    head = getattr(model, "head", None)
+    pooled = isinstance(getattr(model, "neck", None), GlobalAveragePooling)
+    ours = isinstance(head, CAMHead) and type(head).class_scores is CAMHead.class_scores
+    if not (ours or (isinstance(head, LinearClsHead) and pooled)):
+        raise ValueError(
+            f"{key}: its head is a {type(head).__name__}, expected one whose classifier draws maps:"
+            " a wsol_mm.CAMHead (or a subclass with its classifier), or mmpretrain's "
+            "LinearClsHead behind "
+            "GlobalAveragePooling"
+        )
+
+
+def _features(model: nn.Module, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """What the head gets, and the backbone's last output, in one pass."""
+    if not model.with_neck:
+        feats = model.extract_feat(images)
+        return feats, feats[-1]
+    outputs = model.extract_feat(images, stage="backbone")
+    return model.neck(outputs), outputs[-1]
+
+
+def _class_maps(features: Tensor, head: nn.Module) -> Tensor:
     """Raw float32 maps (B, K, h, w) of all classes."""
     with full_precision(features):
         return torch.einsum("kc,bchw->bkhw", head.fc.weight.float(), features.float())

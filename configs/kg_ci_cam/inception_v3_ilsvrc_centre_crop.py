@@ -1,0 +1,15 @@
+# The paper's test of inception_v3_ilsvrc.py: squash to 404, centre crop of 299, ground truth clipped to it. NOT
+# comparable with full-frame numbers: a constant box does well here. Threshold .11: VGG-16's; that of
+# this network is not published.
+_base_ = "./inception_v3_ilsvrc.py"
+
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="wsol_mm.Resize", scale=(404, 404)),
+    dict(type="wsol_mm.CenterCrop", crop_size=299),
+    *_base_.test_pipeline[2:],
+]
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_evaluator = dict(
+    protocol=dict(name="kg_ci_cam_centre_crop", frame=299, cut=0.11), threshold="oracle"
+)
