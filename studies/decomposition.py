@@ -35,10 +35,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from wsol_mm.apis.command import load_config, one_line_errors
-from wsol_mm.engine import atomic_write, read_checkpoint
+from wsol_mm.engine import read_checkpoint
 from wsol_mm.functional.alignment import norm_map, normalized_norm_map, similarity_maps
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import transform_boxes
+from wsol_mm.io import atomic_write
 from wsol_mm.models.heads import CAMHead
 from wsol_mm.visualization.drawing import GROUND_TRUTH, draw_boxes, image_grid, overlay_in_frame
 

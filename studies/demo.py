@@ -20,7 +20,7 @@ from pathlib import Path
 import cv2
 
 from studies.harness.report import machine, write_block
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 from wsol_mm.visualization.drawing import image_grid
 
 CAM = "configs/cam/resnet18_toy.py"
@@ -84,7 +84,9 @@ def trivial(metrics: dict[str, float], name: str) -> dict[str, float]:
 
 def picture(folders: dict[str, Path], out: Path, count: int) -> None:
     """One row per test image: the pictures of each model side by side."""
-    first, *others = [{path.name for path in folder.glob("*.png")} for folder in folders.values()]
+    first, *others = [
+        {path.relative_to(folder) for path in folder.rglob("*.png")} for folder in folders.values()
+    ]
     names = sorted(first.intersection(*others))[:count]
     rows = [[cv2.imread(str(folder / name)) for folder in folders.values()] for name in names]
     with atomic_write(out) as temporary:

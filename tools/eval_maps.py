@@ -11,6 +11,7 @@ lists are the reference evaluator's; mask lists (OpenImages) need ``--dataset-ma
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,10 +27,11 @@ from wsol_mm.apis.command import one_line_errors
 from wsol_mm.datasets.metadata import read_metadata
 from wsol_mm.evaluation.map_files import load_map
 from wsol_mm.evaluation.protocols import Protocol, get_protocol
-from wsol_mm.evaluation.records import Record, make_record, save_records
+from wsol_mm.evaluation.records import make_record, save_records
 from wsol_mm.evaluation.results import Settings, evaluate_records, map_stamp, read_rule
 from wsol_mm.evaluation.scores import load_classifier_scores
 from wsol_mm.functional.box_rule import BoxRule
+from wsol_mm.functional.image_record import ImageRecord
 from wsol_mm.functional.pxap import nearest_indices
 from wsol_mm.functional.rates import V2_IOUS
 
@@ -120,7 +122,7 @@ def evaluate_image(
     protocol: Protocol,
     rule: BoxRule,
     scores: Any,
-) -> Record:
+) -> ImageRecord:
     """Record of one image; the map is read, reduced and forgotten."""
     frame = (protocol.frame, protocol.frame)
     sample: dict[str, Any] = {
@@ -158,7 +160,9 @@ def evaluate_image(
     )
 
 
-def make_records(job: Any, images: Sequence[dict[str, Any]], processes: int) -> Iterator[Record]:
+def make_records(
+    job: Any, images: Sequence[dict[str, Any]], processes: int
+) -> Iterator[ImageRecord]:
     """Records in the order of the list, with a progress bar."""
     bar = partial(tqdm, total=len(images), unit="img", desc="maps")
     if processes <= 1:
@@ -204,6 +208,8 @@ def run(args: argparse.Namespace) -> str:
     if args.records:
         save_records(args.records, records, results.stamp)
     results.save(args.out)
+    if results.warning():
+        print(f"warning: {results.warning()}", file=sys.stderr)
     return results.table()
 
 

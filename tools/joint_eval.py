@@ -13,7 +13,9 @@ npz with ``img_ids`` (n,) and ``scores`` (n, K), or a json or pkl of ``{img_id: 
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,10 @@ from tqdm import tqdm
 from wsol_mm.apis.command import one_line_errors
 from wsol_mm.datasets.metadata import read_metadata
 from wsol_mm.evaluation.protocols import Protocol, get_protocol
-from wsol_mm.evaluation.records import Record, load_records, make_record, save_records
-from wsol_mm.evaluation.results import Settings, evaluate_records
+from wsol_mm.evaluation.records import load_records, make_record, save_records
+from wsol_mm.evaluation.results import Settings, evaluate_records, rule_of_stamp
 from wsol_mm.evaluation.scores import ClassifierScores, load_classifier_scores
-from wsol_mm.functional.box_rule import ORACLE, BoxRule
+from wsol_mm.functional.image_record import ImageRecord
 from wsol_mm.functional.rates import top_labels
 
 Detections = dict[str, list[tuple[list[float], float]]]
@@ -107,7 +109,7 @@ def read_detections(path: Path, images: Path | None) -> Detections:
     return found
 
 
-def detection_records(args: argparse.Namespace, protocol: Protocol) -> list[Record]:
+def detection_records(args: argparse.Namespace, protocol: Protocol) -> list[ImageRecord]:
     """Judge the detections of a json file; an image without one counts as wrong."""
     if args.metadata is None:
         raise ValueError(f"{args.boxes} holds no ground truth: name its lists with --metadata")
@@ -138,42 +140,29 @@ def detection_records(args: argparse.Namespace, protocol: Protocol) -> list[Reco
             },
         }
         records.append(make_record(sample, protocol))
-    empty = sum(not len(record["box_iou"]) for record in records)
+    empty = sum(not len(record.box_iou) for record in records)
     print(f"{empty} of {len(records)} images have no box and count as wrong")
     return records
 
 
-def join(records: list[Record], scores: ClassifierScores) -> None:
-    """Put the classifier's five best classes into every record.
+def join(records: Sequence[ImageRecord], scores: ClassifierScores) -> list[ImageRecord]:
+    """Records with the classifier's five best classes.
 
     Raises:
         KeyError: An image without scores.
         ValueError: A ground-truth class without a score.
     """
+    joined = []
     for record in records:
-        values = scores[record["img_id"]]
-        if record["gt_label"] >= len(values):
+        values = scores[record.img_id]
+        if record.gt_label >= len(values):
             raise ValueError(
-                f"{scores.path}: {len(values)} classes, but image {record['img_id']!r} is of class "
-                f"{record['gt_label']}"
+                f"{scores.path}: {len(values)} classes, but image {record.img_id!r} is of class "
+                f"{record.gt_label}"
             )
-        record["top5"] = top_labels(values)
-
-
-def settings_of(stamp: dict[str, Any], bootstrap: int) -> Settings:
-    """The settings that the records were evaluated with."""
-    threshold = stamp["threshold"]
-    rule = ORACLE
-    if stamp["prediction"] == "maps":
-        word = threshold["source"] not in ("val", "fixed")
-        rule = BoxRule(
-            threshold=threshold["source"] if word else threshold["value"],
-            source=threshold["source"],
-            normalization=stamp["normalization"],
-            percentile=stamp["percentile"],
-            components=stamp["box_rule"],
-        )
-    return Settings(rule=rule, interval=threshold["interval"], bootstrap=bootstrap)
+        top5 = top_labels(values)
+        joined.append(replace(record, top5=top5, bad_scores=not len(top5)))
+    return joined
 
 
 def run(args: argparse.Namespace) -> str:
@@ -188,19 +177,25 @@ def run(args: argparse.Namespace) -> str:
                 "--protocol, --metadata and --images have no effect"
             )
         records, stamp = load_records(args.boxes)
-        protocol = Protocol(**stamp["protocol"])
-        settings = settings_of(stamp, args.bootstrap)
+        protocol = Protocol.of_stamp(stamp)
+        settings = Settings(
+            rule=rule_of_stamp(stamp),
+            interval=stamp["threshold"]["interval"],
+            bootstrap=args.bootstrap,
+        )
         kept = ("normalization", "percentile", "interpolation")
         stamp = {key: stamp[key] for key in kept if key in stamp}
     else:
         protocol = get_protocol(args.protocol or "wsolevaluation")
         records = detection_records(args, protocol)
-    join(records, scores)
+    records = join(records, scores)
     stamp |= {"boxes": str(args.boxes), "classifier": scores.path}
     results = evaluate_records(records, protocol, settings, stamp=stamp)
     if args.records:
         save_records(args.records, records, results.stamp)
     results.save(args.out)
+    if results.warning():
+        print(f"warning: {results.warning()}", file=sys.stderr)
     return results.table()
 
 

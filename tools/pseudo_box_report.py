@@ -22,8 +22,8 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from wsol_mm.apis.command import one_line_errors
 from wsol_mm.datasets.box_file import coco_box, coco_images, read_json
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.functional.box_agreement import Agreement, Boxes, agreement
+from wsol_mm.io import atomic_write
 
 HINT = "make it with tools/pseudo_boxes.py"
 COLUMNS = {

@@ -19,10 +19,10 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from wsol_mm.apis.command import add_run_options, build_runner, load_config, one_line_errors
-from wsol_mm.engine import atomic_write
 from wsol_mm.evaluation.find_metric import box_rule_of, metric_entries, wsol_metrics
 from wsol_mm.evaluation.results import transfer_threshold
 from wsol_mm.functional.box_rule import BoxRule
+from wsol_mm.io import atomic_write
 from wsol_mm.version import __version__
 from wsol_mm.visualization import WSOLVisualizationHook
 
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
         type=Path,
         help="json or pkl for the numbers; what they were computed from goes beside it",
     )
-    parser.add_argument("--show-dir", type=Path, help="folder for pictures, one per batch")
+    parser.add_argument("--show-dir", type=Path, help="folder for pictures, <img_id>.png")
     parser.add_argument(
         "--threshold",
         help="threshold of maps: oracle, val, otsu, mean or a number in [0, 1) (the config's)",

@@ -47,8 +47,8 @@ from studies.harness.trial import ROOT, Trial, describe, resolved_config, trial_
 from wsol_mm.apis.command import one_line_errors
 from wsol_mm.datasets import CUB
 from wsol_mm.datasets.box_file import read_pseudo_boxes
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.functional.boxes import box_iou
+from wsol_mm.io import atomic_write
 
 DOCS = ROOT / "docs/birds.md"
 KEPT = ROOT / "studies/results/birds"

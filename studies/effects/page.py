@@ -11,7 +11,7 @@ from studies.effects.effect import Measured, distinct, stamp_line
 from studies.harness.forest import draw_forest
 from studies.harness.report import write_block
 from studies.toy.methods import METRICS
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 GROUP_NAMES = {
     "benchmark_methods": "methods of the reference benchmark",

@@ -26,7 +26,7 @@ from studies.guidance.stages import (
 )
 from studies.harness.run import run_trial, trial_folder
 from wsol_mm.apis.command import one_line_errors
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 
 def main(argv: Sequence[str] | None = None) -> None:

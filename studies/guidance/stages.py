@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from studies.effects.effect import distinct, stamp_line
 from studies.harness.trial import ROOT, Trial, resolved_config
 from wsol_mm.apis.command import strip_pretrained
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 METRICS = {
     "top1_cls": "Top-1 Cls",

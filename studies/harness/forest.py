@@ -8,7 +8,7 @@ from typing import Protocol
 
 from matplotlib.figure import Figure
 
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 INK = "#808080"  # legible on light and dark
 BETTER, WORSE = "#2a9d5c", "#d1495b"

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsol_mm.evaluation.records import load_records
+from wsol_mm.evaluation.results import rule_of_stamp
+from wsol_mm.functional.image_record import BoxRecord, MapRecord
 from wsol_mm.functional.localization import box_columns, classification_columns, map_columns
 from wsol_mm.functional.rates import V2_IOUS
 
@@ -33,14 +35,13 @@ def image_columns(records: str | os.PathLike[str]) -> dict[str, str]:
         Strings of ``0`` and ``1``, all of the same length.
     """
     rows, stamp = load_records(records)
-    rows = sorted(rows, key=lambda row: str(row["img_id"]))
+    rows = sorted(rows, key=lambda row: row.img_id)
     protocol = stamp["protocol"]
     found: dict[str, NDArray[np.bool_]] = {}
-    if "top5" in rows[0]:
+    if rows[0].top5 is not None:
         found |= classification_columns(rows)
-    if "curve_any" in rows[0]:
-        labels = np.array([row["gt_label"] for row in rows])
-        threshold = stamp["threshold"]["value"]
+    if isinstance(rows[0], MapRecord) and rows[0].num_gt:
+        labels = np.array([row.gt_label for row in rows])
         columns, _, _ = map_columns(
             rows,
             labels,
@@ -48,11 +49,10 @@ def image_columns(records: str | os.PathLike[str]) -> dict[str, str]:
             match=protocol["match"],
             average=protocol["average"],
             interval=stamp["threshold"]["interval"],
-            threshold=stamp["threshold"]["source"] if threshold is None else threshold,
-            box_rule=stamp["box_rule"],
+            rule=rule_of_stamp(stamp),
         )
         found |= columns
-    elif "box_iou" in rows[0]:
+    elif isinstance(rows[0], BoxRecord):
         found |= box_columns(rows, V2_IOUS, protocol["match"])
     if "gt_known" in found and "top1_cls" in found:
         found["top1_loc"] = found["gt_known"] & found["top1_cls"]

@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 PACKAGES = ("numpy", "numba", "opencv-python-headless", "opencv-python", "torch")
 

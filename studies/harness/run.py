@@ -36,8 +36,7 @@ from studies.harness.trial import (
     trial_key,
     write_config,
 )
-from wsol_mm.engine.atomic import atomic_write
-from wsol_mm.engine.file_lock import file_lock
+from wsol_mm.io import atomic_write, file_lock
 
 
 class TrialError(RuntimeError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.harness.trial import Trial, trial_key
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 Result = dict[str, Any]
 

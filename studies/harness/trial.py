@@ -14,7 +14,7 @@ from typing import Any
 from mmengine.config import Config
 
 import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 from wsol_mm.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -70,11 +70,11 @@ def papers_test(trial: Trial, theta: float = 0.0) -> Trial:
     network = Path(trial.config).stem.removesuffix(ONE_BRANCH)
     if network == "resnet18_toy":
         options = {"test_evaluator.threshold": "oracle"}
-        protocol = {"name": "ci_cam", "cut": theta}
+        protocol = {"name": "ci_cam", "threshold": theta}
     else:
         options = test_of(f"configs/ci_cam/{network}_two_pass.py")
         options["model.type"] = "wsol_mm.TwoPassClassifier"
-        protocol = {"name": "ci_cam_two_pass", "cut": theta}
+        protocol = {"name": "ci_cam_two_pass", "threshold": theta}
     return replace(trial, test_options={**options, "test_evaluator.protocol": protocol})
 
 

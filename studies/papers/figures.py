@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from studies.guidance.stages import draw_dilemma
 from studies.papers.tables import Column, Measured
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 
 def draw_curves(measured: Measured, path: Path) -> None:

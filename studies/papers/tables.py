@@ -18,7 +18,7 @@ from typing import Any
 from studies.effects.effect import distinct
 from studies.harness.store import finished_result
 from studies.harness.trial import Trial
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 NOT_MEASURED = "not measured"
 

@@ -13,7 +13,7 @@ from studies.harness.images import PARTS, Interval, difference, level
 from studies.harness.report import write_block
 from studies.harness.store import Result, finished_result
 from studies.photographs.rows import BENCHES, Bench, Row
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 NUMBERS = {
     "top1_cls": "Top-1 Cls",

@@ -21,7 +21,7 @@ from studies.harness.store import keep
 from studies.harness.trial import Trial
 from studies.photographs.data import prepare
 from studies.photographs.rows import BENCHES, Row
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 METRIC = "max_box_acc_v2"
 LR = "optim_wrapper.optimizer.lr"

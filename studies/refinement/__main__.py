@@ -43,10 +43,9 @@ from studies.refinement.measure import find, measure, table
 from wsol_mm.apis.command import load_config, one_line_errors
 from wsol_mm.apis.pseudo_boxes import file_sha256
 from wsol_mm.apis.refinement import chain_configs
-from wsol_mm.engine.atomic import atomic_write
-from wsol_mm.engine.file_lock import file_lock
 from wsol_mm.evaluation.map_files import load_map, load_seed, seed_file
 from wsol_mm.functional.box_rule import BoxRule
+from wsol_mm.io import atomic_write, file_lock
 from wsol_mm.models.refiners import ARM, SGRM, build_refiners, refine
 from wsol_mm.visualization.drawing import (
     GROUND_TRUTH,

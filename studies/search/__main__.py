@@ -34,7 +34,7 @@ from studies.harness.trial import Trial, config_file, resolved_config
 from studies.search.search import Search, finished_trials, open_study, run_search
 from studies.search.space import config_text, load_space
 from wsol_mm.apis.command import one_line_errors
-from wsol_mm.engine import atomic_write
+from wsol_mm.io import atomic_write
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 

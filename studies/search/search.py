@@ -20,7 +20,7 @@ from typing import IO, Any
 from studies.harness.run import TrialError, train_trial
 from studies.harness.trial import Trial, trial_key
 from studies.search.space import Parameter
-from wsol_mm.engine.file_lock import file_lock
+from wsol_mm.io import file_lock
 
 
 @dataclass(frozen=True)

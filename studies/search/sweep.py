@@ -29,7 +29,7 @@ from studies.harness.run import run_trials
 from studies.harness.trial import Trial, resolved_config
 from studies.toy.methods import METHODS, METRICS
 from wsol_mm.apis.command import one_line_errors
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 SHOWN = ("max_box_acc_v2", "gt_known", "top1_loc", "top1_cls")
 

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 from studies.harness.report import machine, write_block
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 CAM = ROOT / "configs/cam/resnet18_toy.py"

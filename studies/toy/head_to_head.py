@@ -24,7 +24,7 @@ from studies.harness.report import machine, write_block
 from studies.harness.run import best_checkpoint, run_trials, trial_folder
 from studies.harness.trial import Trial, trial_key
 from studies.toy.methods import METHODS, METRICS
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 COLUMNS = {key: METRICS[key] for key in MAP_METRICS}
 TRIVIAL = {"trivial_centre": "best centred box", "trivial_whole": "whole image"}

@@ -16,8 +16,9 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 from numpy.typing import NDArray
 
-from wsol_mm.engine import atomic_write, read_checkpoint
+from wsol_mm.engine import read_checkpoint
 from wsol_mm.functional.boxes import box_iou
+from wsol_mm.io import atomic_write
 from wsol_mm.visualization.drawing import GROUND_TRUTH, PREDICTION, draw_boxes, image_grid
 
 OTHERS = (60, 170, 250)  # BGR of the boxes below the best one

@@ -39,7 +39,7 @@ from studies.harness.trial import PseudoBoxes, Trial, resolved_config, trial_key
 from studies.toy.detectors import CAM, DETECTORS, SCR, at_eta, without_entropy
 from studies.toy.wend_figures import SHOWN, curve, draw_comparison, plot_curves, predict
 from wsol_mm.apis.command import one_line_errors
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 FIGURE_3 = {"SCR": "SCR", "Faster R-CNN": "BCD", "Faster R-CNN + WE": "BCD + WE"}

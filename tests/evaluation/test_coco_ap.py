@@ -1,6 +1,7 @@
 """COCO's class-agnostic AP: by hand, against pycocotools' own files, through the metric."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,21 +14,25 @@ from wsol_mm.evaluation.coco_ap import coco_ap
 from wsol_mm.evaluation.protocols import get_protocol
 from wsol_mm.evaluation.records import load_records, make_record
 from wsol_mm.evaluation.results import Settings, evaluate_records
+from wsol_mm.functional.image_record import BoxRecord
 
 NAMES = ["coco_ap", "coco_ap50", "coco_ap75"]
 # two objects in a, one in b; the box on b has IoU 0.62
-A = {
-    "img_id": "a",
-    "gt_boxes": [[0, 0, 40, 40], [60, 60, 90, 90]],
-    "boxes": [[0, 0, 40, 40], [0, 60, 20, 90]],
-    "box_score": [0.9, 0.8],
-}
-B = {
-    "img_id": "b",
-    "gt_boxes": [[0, 0, 100, 10]],
-    "boxes": [[0, 0, 62, 10]],
-    "box_score": [0.7],
-}
+
+
+def record(img_id, gt_boxes, boxes, box_score):
+    gt, boxes, score = (np.array(value, float) for value in (gt_boxes, boxes, box_score))
+    fields = {"num_gt": len(gt), "gt_boxes": gt, "boxes": boxes, "box_score": score}
+    return BoxRecord(img_id=img_id, gt_label=0, box_iou=np.zeros(len(boxes)), **fields)
+
+
+A = record(
+    "a",
+    [[0, 0, 40, 40], [60, 60, 90, 90]],
+    [[0, 0, 40, 40], [0, 60, 20, 90]],
+    [0.9, 0.8],
+)
+B = record("b", [[0, 0, 100, 10]], [[0, 0, 62, 10]], [0.7])
 # Ranked: right, wrong, and b's, right up to IoU 0.6; three objects. Up to recall 1/3 (34 of the 101
 # levels) the precision is 1, up to 2/3 (33 levels) it is 2/3 where b's box is right.
 AT50, AT75 = 100 * (34 + 33 * 2 / 3) / 101, 100 * 34 / 101
@@ -40,14 +45,14 @@ def test_by_hand():
 
 
 def test_a_box_takes_one_object():
-    twice = {**A, "boxes": [A["gt_boxes"][0]] * 2}
+    twice = replace(A, boxes=A.gt_boxes[[0, 0]])
     assert coco_ap([twice])["coco_ap50"] == pytest.approx(100 * 51 / 101)
-    both = {**A, "boxes": A["gt_boxes"]}
+    both = replace(A, boxes=A.gt_boxes)
     assert coco_ap([both]) == pytest.approx(dict.fromkeys(NAMES, 100.0))
 
 
 def test_without_any_box():
-    nothing = {**A, "boxes": np.zeros((0, 4)), "box_score": np.zeros(0)}
+    nothing = replace(A, boxes=np.zeros((0, 4)), box_score=np.zeros(0))
     assert coco_ap([nothing]) == dict.fromkeys(NAMES, 0.0)
     # a's objects still count: one of three found
     assert coco_ap([nothing, B])["coco_ap50"] == pytest.approx(100 * 34 / 101)
@@ -66,23 +71,19 @@ def crowd(count, seed=0):
         boxes = np.concatenate([near, far])
         score = np.sort(draw.uniform(size=len(boxes)))[::-1]
         order = draw.permutation(len(boxes))
-        records.append(
-            {"img_id": f"{number:02}", "gt_boxes": gt, "boxes": boxes[order], "box_score": score}
-        )
+        records.append(record(f"{number:02}", gt, boxes[order], score))
     return records
 
 
 def test_as_pycocotools_from_files(tmp_path, capsys):
     records = crowd(12)
     truth, found = [], []
-    for number, record in enumerate(records):
-        for x0, y0, x1, y1 in record["gt_boxes"].tolist():
+    for number, one in enumerate(records):
+        for x0, y0, x1, y1 in one.gt_boxes.tolist():
             entry = {"image_id": 500 - number, "category_id": 7, "iscrowd": 0}
             entry |= {"id": len(truth) + 1, "bbox": [x0, y0, x1 - x0, y1 - y0]}
             truth.append({**entry, "area": (x1 - x0) * (y1 - y0)})
-        for (x0, y0, x1, y1), score in zip(
-            record["boxes"].tolist(), record["box_score"].tolist(), strict=True
-        ):
+        for (x0, y0, x1, y1), score in zip(one.boxes.tolist(), one.box_score.tolist(), strict=True):
             found.append({"image_id": 500 - number, "category_id": 7, "score": score})
             found[-1]["bbox"] = [x0, y0, x1 - x0, y1 - y0]
     images = [{"id": 500 - number} for number in range(12)]
@@ -101,22 +102,22 @@ def test_as_pycocotools_from_files(tmp_path, capsys):
     assert 5 < numbers["coco_ap"] < numbers["coco_ap50"] < 100
 
 
-def sample(record, width=200, height=100, label=0):
+def sample(one, width=200, height=100, label=0):
     """A predicted sample; the model saw a crop, so the frame is not the image."""
     element = BaseDataElement(
         metainfo={
-            "img_id": record["img_id"],
+            "img_id": one.img_id,
             "gt_label": label,
             "ori_shape": (height, width),
             "img_shape": (50, 50),
             "homography_matrix": np.diag([50 / width, 50 / height, 1.0]),
         }
     )
-    element.gt_instances = InstanceData(bboxes=np.array(record["gt_boxes"], dtype=np.float64))
+    element.gt_instances = InstanceData(bboxes=one.gt_boxes)
     shuffled = slice(None, None, -1)  # make_record sorts by score
     element.pred_instances = InstanceData(
-        bboxes=np.array(record["boxes"], dtype=np.float64)[shuffled].copy(),
-        scores=np.array(record["box_score"])[shuffled].copy(),
+        bboxes=one.boxes[shuffled].copy(),
+        scores=one.box_score[shuffled].copy(),
     )
     return element
 
@@ -149,9 +150,8 @@ def test_one_object_per_image_has_none():
 
 def test_records_of_earlier_versions_have_none():
     protocol = get_protocol("original")
-    record = make_record(sample(A).to_dict(), protocol)
-    whole = evaluate_records([record], protocol, Settings(bootstrap=0), stamp={}).flat()
-    for key in ("boxes", "gt_boxes"):
-        record.pop(key)
-    bare = evaluate_records([record], protocol, Settings(bootstrap=0), stamp={}).flat()
+    made = make_record(sample(A).to_dict(), protocol)
+    whole = evaluate_records([made], protocol, Settings(bootstrap=0), stamp={}).flat()
+    old = replace(made, boxes=None, gt_boxes=None)
+    bare = evaluate_records([old], protocol, Settings(bootstrap=0), stamp={}).flat()
     assert whole == {**bare, **{name: whole[name] for name in NAMES}}

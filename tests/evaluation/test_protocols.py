@@ -7,6 +7,7 @@ from wsol_mm.evaluation.protocols import PROTOCOLS, Protocol, get_protocol
 from wsol_mm.evaluation.records import make_record
 from wsol_mm.evaluation.results import Settings, evaluate_records
 from wsol_mm.evaluation.view import View
+from wsol_mm.functional.image_record import BoxRecord
 
 
 def test_the_default_is_the_reference_and_every_entry_is_under_its_name():
@@ -23,6 +24,21 @@ def test_derived_protocols_say_so():
     assert not derived.comparable
     assert derived.plus_one
     assert Protocol(**derived.to_dict()) == derived
+
+
+def test_aliases_are_the_protocol_itself():
+    assert get_protocol("wend") is get_protocol("c2am") is get_protocol("psol")
+    assert get_protocol({"name": "wend", "match": "ge"}).name == "psol(match=ge)"
+    keys = [{**protocol.to_dict(), "name": "", "note": ""} for protocol in PROTOCOLS.values()]
+    assert all(keys.count(each) == 1 for each in keys)  # no two differ by their note alone
+
+
+def test_stamps_of_earlier_versions_are_read():
+    wanted = get_protocol({"name": "ci_cam", "threshold": 0.2})
+    keys = wanted.to_dict()
+    assert Protocol.of_stamp({"protocol": keys}) == wanted
+    keys["cut"] = keys.pop("threshold")
+    assert Protocol.of_stamp({"protocol": keys}) == wanted
 
 
 @pytest.mark.parametrize(
@@ -87,8 +103,8 @@ def test_tokencut_keeps_the_aspect_and_looks_at_one_box():
         score_map = np.zeros((1, 224, 224))
         score_map[0, y0:y1, x0:x1] = 1
         record = make_record({**sample, "pred_maps": score_map}, protocol)
-        assert record["num_gt"] == 2
-        found[which] = record["curve_largest"][128]
+        assert record.num_gt == 2
+        found[which] = record.curve_largest[128]
     # widths count one pixel more: 22.98 x 23.4 the ground truth, 23 x 24 the map's box
     shared = (43.96 - 22 + 1) * (44.8 - 22.4 + 1)
     union = 22.98 * 23.4 + 23 * 24 - shared
@@ -126,9 +142,9 @@ def test_ci_cam_compares_its_one_box_in_the_original_image_by_hand():
     )
     # The step lies at 112 of 224, and what exceeds the mean of 1 / 2 is kept: 112..224 of 224 px is
     # 50..99 of 100, with inclusive ends 50 x 50 pixels. The second box has 40 x 50 of them.
-    assert record["box_iou"].tolist() == [2000 / 2500]
-    assert record["box_score"].tolist() == [1.0]
-    assert "curve_largest" not in record
+    assert record.box_iou.tolist() == [2000 / 2500]
+    assert record.box_score.tolist() == [1.0]
+    assert isinstance(record, BoxRecord)
     computed = evaluate_records([record], protocol, Settings(bootstrap=0), stamp={})
     assert computed.flat()["gt_known"] == 100
     assert computed.flat()["top1_loc"] == 0  # the box is right, the class is not
@@ -153,9 +169,9 @@ def test_the_centre_crop_clips_the_ground_truth_and_says_so_by_hand():
     record = make_record(sample, protocol)
     # Ground truth: 0..223 and 112 * 344 / 448 - 60 = 26..223. The map, 0 up to 8 px and 1 from
     # 24 px on, exceeds its mean (208 / 224) where (y + .5 - 8) / 16 > .929: from y = 23 to 224.
-    assert record["box_iou"].item() == pytest.approx(224 * 198 / (225 * 202))
+    assert record.box_iou.item() == pytest.approx(224 * 198 / (225 * 202))
     # the whole crop as a box does as well
-    assert record["trivial_whole"] > 0.87
+    assert record.trivial_whole > 0.87
     assert "NOT COMPARABLE" in protocol.note
     assert not protocol.comparable
 
@@ -163,17 +179,17 @@ def test_the_centre_crop_clips_the_ground_truth_and_says_so_by_hand():
 def test_a_map_without_contrast_has_no_box_and_is_wrong():
     protocol = get_protocol("ci_cam")
     record = make_record(map_sample(np.ones((4, 4)), [[0, 0, 10, 10]], **SQUASH), protocol)
-    assert record["box_iou"].shape == (0,)
+    assert record.box_iou.shape == (0,)
     computed = evaluate_records([record], protocol, Settings(bootstrap=0), stamp={})
     assert computed.flat()["gt_known"] == 0
 
 
 def test_keys_of_the_single_box_are_refused_without_it():
-    for key, value in (("cut", 0.1), ("compare", "image")):
+    for key, value in (("threshold", 0.1), ("compare", "image")):
         with pytest.raises(ValueError, match="need boxes='two_thresholds'"):
             get_protocol({"name": "original", key: value})
-    with pytest.raises(ValueError, match=r"cut=1\.0"):
-        get_protocol({"name": "ci_cam", "cut": 1.0})
+    with pytest.raises(ValueError, match=r"threshold=1\.0"):
+        get_protocol({"name": "ci_cam", "threshold": 1.0})
 
 
 # 512 x 256 is squashed to 256 x 256, of which the middle 224 is seen: x / 2 - 16, y - 16
@@ -217,9 +233,9 @@ def test_centre_crop_protocols_of_boxes_by_hand(name):
     half = record(0, [32.0, 16, 132, 66], "a")  # 0..50 x 0..50 of 0..50 x 0..100
     more = record(0, [32.0, 16, 132, 67], "b")  # one row more
     wrong = record(1, [300.0, 16, 310, 30], "c")
-    assert half["box_iou"][0] == 0.5
-    assert more["box_iou"][0] == 0.51
-    assert wrong["box_iou"][0] == 0
+    assert half.box_iou[0] == 0.5
+    assert more.box_iou[0] == 0.51
+    assert wrong.box_iou[0] == 0
     # in the full frame the same box covers less than a third
     whole = make_record(
         {
@@ -234,7 +250,7 @@ def test_centre_crop_protocols_of_boxes_by_hand(name):
         },
         get_protocol("original"),
     )
-    assert whole["box_iou"][0] == pytest.approx(100 * 51 / (132 * 116))
+    assert whole.box_iou[0] == pytest.approx(100 * 51 / (132 * 116))
     computed = evaluate_records(
         [half, more, wrong], protocol, Settings(bootstrap=0), stamp={}
     ).flat()
@@ -263,9 +279,9 @@ def test_c2ams_maps_are_compared_in_their_own_crop_by_hand():
     )
     record = make_record(sample, get_protocol("c2am"))
     # ground truth: 0..224 of 448 in both directions; the map's box: the left half, 0..224 x 0..448
-    assert record["curve_largest"][128] == pytest.approx(0.5, abs=0.01)
+    assert record.curve_largest[128] == pytest.approx(0.5, abs=0.01)
     # with the full ground truth, 240 x 240 px, it would be another share
     full = make_record(sample, get_protocol({"name": "c2am", "geometry": "full"}))
-    assert full["curve_largest"][128] == pytest.approx(
+    assert full.curve_largest[128] == pytest.approx(
         224 * 224 / (240 * 240 + 224 * 448 - 224 * 224), abs=0.01
     )

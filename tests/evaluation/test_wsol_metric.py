@@ -3,6 +3,8 @@
 import json
 import logging
 import pickle
+from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -125,12 +127,22 @@ def test_the_table_shows_source_stamp_and_trivial_predictors(caplog):
 
 def evaluate_table(metric):
     """The text the metric prints."""
-    from unittest import mock
-
     with mock.patch("wsol_mm.evaluation.wsol_metric.print_log") as log:
         metric.evaluate(len(metric.results))
     assert log.call_args.kwargs == {"logger": "current"}
     return log.call_args.args[0]
+
+
+def test_degenerate_predictions_are_one_warning_at_the_end():
+    data = samples(6)
+    data[1].pred_maps = data[1].pred_maps * float("nan")
+    data[2].pred_score = data[2].pred_score * float("nan")
+    with mock.patch("wsol_mm.evaluation.wsol_metric.print_log") as log:
+        run(WSOLMetric(bootstrap=0), data)
+    (_, (line,), words) = log.mock_calls[-1]
+    assert words["level"] == logging.WARNING
+    assert line.endswith("counted as wrong: nan scores 1, nan maps 1")
+    assert len(log.mock_calls) == 2  # with the table
 
 
 def test_detectors_get_their_classes_from_a_file(tmp_path):
@@ -252,8 +264,7 @@ def test_records_of_earlier_versions_still_count():
     records = [
         make_record(sample.to_dict(), get_protocol("wsolevaluation")) for sample in samples(3)
     ]
-    for record in records:
-        del record["map_scope"]
+    records = [replace(record, map_scope="unknown") for record in records]
     results = evaluate_records(
         records, get_protocol("wsolevaluation"), Settings(bootstrap=0), stamp={}
     )

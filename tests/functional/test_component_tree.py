@@ -102,6 +102,20 @@ def test_equals_contour_search_on_small_maps_pixel_by_pixel(values, width):
     assert_equals_sweep(grey, gt, True)
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("chunk", range(20))
+def test_100_000_random_maps_equal_contour_search(chunk):
+    rng = np.random.default_rng(chunk)
+    kinds = sorted(KINDS)
+    for number in range(5000):
+        height, width = rng.integers(1, 33, 2)
+        grey = KINDS[kinds[number % len(kinds)]](rng, height, width).astype(np.uint8)
+        plus_one = bool(number % 2)
+        gt = boxes_in(rng, *grey.shape, int(rng.integers(1, 4)))
+        gt[:, 2:] += 0 if plus_one else 1
+        assert_equals_sweep(grey, gt, plus_one)
+
+
 @pytest.mark.parametrize("top", [1, 2, 99, 254, 255])
 def test_thresholds_are_relative_to_the_maps_own_maximum(top):
     rng = np.random.default_rng(top)

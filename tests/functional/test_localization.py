@@ -1,9 +1,12 @@
 """Every named number, by hand and against slow direct loops."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from wsol_mm.functional.box_rule import BoxRule
+from wsol_mm.functional.image_record import BoxRecord, MapRecord
 from wsol_mm.functional.localization import compute_localization
 from wsol_mm.functional.pxap import threshold_grid
 from wsol_mm.functional.rates import (
@@ -15,7 +18,7 @@ from wsol_mm.functional.rates import (
 )
 
 
-def record(img_id, label=0, top5=None, whole=0.0, centre=None, num_gt=1, **fields):
+def common(img_id, label=0, top5=None, whole=0.0, centre=None, num_gt=1, **fields):
     made = {"img_id": img_id, "gt_label": label, "num_gt": num_gt, **fields}
     if top5 is not None:
         made["top5"] = np.array(top5)
@@ -23,6 +26,10 @@ def record(img_id, label=0, top5=None, whole=0.0, centre=None, num_gt=1, **field
         made["trivial_whole"] = whole
         made["trivial_centre"] = np.zeros(112) if centre is None else centre
     return made
+
+
+def record(*words, box_iou, **fields):
+    return BoxRecord(**common(*words, **fields), box_iou=box_iou, box_score=np.ones(len(box_iou)))
 
 
 def map_record(img_id, largest, every, grey_max=255, otsu=0, mean=0, **fields):
@@ -33,14 +40,13 @@ def map_record(img_id, largest, every, grey_max=255, otsu=0, mean=0, **fields):
         for level, iou in steps.items():
             curve[level:] = iou
         curves.append(curve)
-    return record(
-        img_id,
+    return MapRecord(
+        **common(img_id, **fields),
         curve_largest=curves[0],
         curve_any=curves[1],
         grey_max=grey_max,
         level_otsu=otsu,
         level_mean=mean,
-        **fields,
     )
 
 
@@ -213,7 +219,14 @@ def test_trivial_predictors_by_hand():
 def test_pxap_and_its_interval():
     fg, bg = np.array([[1, 3], [2, 2]]), np.array([[4, 0], [3, 1]])
     records = [
-        record(name, num_gt=0, hist_fg=fg[k], hist_bg=bg[k], grey_max=255)
+        MapRecord(
+            **common(name, num_gt=0),
+            hist_fg=fg[k],
+            hist_bg=bg[k],
+            grey_max=255,
+            level_otsu=0,
+            level_mean=0,
+        )
         for k, name in enumerate("ab")
     ]
     got = compute_localization(records, bootstrap=200)
@@ -234,13 +247,18 @@ def test_intervals_do_not_depend_on_the_order(maps):
     assert low < first["metrics"]["gt_known"] == 50.0 < high
 
 
+def test_a_kind_of_prediction_is_every_images(maps):
+    with pytest.raises(ValueError, match=r"differ in the fields .*'box_iou', .*'curve_any'"):
+        compute_localization([maps[0], record("b", top5=[0], box_iou=np.array([0.9]))])
+
+
 def test_bad_records(maps):
     with pytest.raises(ValueError, match="no records"):
         compute_localization([])
     with pytest.raises(ValueError, match="'a' was evaluated twice"):
         compute_localization([maps[0], maps[0]])
-    without = {key: value for key, value in maps[1].items() if key != "top5"}
+    without = replace(maps[1], top5=None)
     with pytest.raises(ValueError, match=r"differ in the fields.*top5"):
         compute_localization([maps[0], without])
     with pytest.raises(ValueError, match="'b' has no ground-truth box"):
-        compute_localization([maps[0], dict(maps[1], num_gt=0)])
+        compute_localization([maps[0], replace(maps[1], num_gt=0)])

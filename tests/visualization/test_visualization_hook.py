@@ -22,6 +22,7 @@ def samples(tmp_path):
         cv2.imwrite(str(path), np.full((60, 80, 3), 128, np.uint8))
         sample = DataSample(
             metainfo=dict(
+                img_id=f"{'ab'[index % 2]}/scene.jpg" if index < 2 else "scene2.jpg",
                 img_path=str(path),
                 ori_shape=(60, 80),
                 img_shape=(30, 40),
@@ -78,13 +79,34 @@ def test_interval_counts_images(samples, tmp_path):
     runner = SimpleNamespace(visualizer=visualizer, epoch=1)
     hook = WSOLVisualizationHook(enable=True, interval=2, out_dir=str(tmp_path / "out"))
     hook.after_test_iter(runner, 0, outputs=samples)
-    assert visualizer.names == ["scene0", "scene2"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "scene0.png",
-        "scene2.png",
-    ]
+    assert visualizer.names == ["a%2Fscene.jpg", "scene2.jpg"]
+    written = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.png")]
+    assert sorted(map(str, written)) == ["a/scene.jpg.png", "scene2.jpg.png"]
     WSOLVisualizationHook(enable=False).after_val_iter(runner, 0, outputs=samples)
     assert len(visualizer.names) == 2
+
+
+def test_a_short_last_batch_does_not_move_the_count(samples):
+    """Image 6 of batches of 2, 2, 2, 1 is drawn; a new loop starts at 0 again."""
+    visualizer = Visualizer()
+    runner = SimpleNamespace(visualizer=visualizer, epoch=1)
+    hook = WSOLVisualizationHook(enable=True, interval=3)
+    for number in range(7):
+        samples.append(samples[0].clone())
+        samples[-1].set_metainfo({"img_id": str(number)})
+    for _ in range(2):
+        hook.before_val_epoch(runner)
+        for index, start in enumerate((0, 2, 4, 6)):
+            hook.after_val_iter(runner, index, outputs=samples[3:][start : start + 2])
+    assert visualizer.names == ["0", "3", "6"] * 2
+
+
+def test_equal_names_in_two_folders_are_two_pictures(samples, tmp_path):
+    runner = SimpleNamespace(visualizer=Visualizer(), epoch=1)
+    hook = WSOLVisualizationHook(enable=True, interval=1, out_dir=str(tmp_path / "out"))
+    hook.after_test_iter(runner, 0, outputs=samples[:2])
+    assert len(list((tmp_path / "out").rglob("scene.jpg.png"))) == 2
+    assert len(set(runner.visualizer.names)) == 2
 
 
 def test_boxes_end_inside_the_exclusive_end():

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 from wsol_mm.apis.command import one_line_errors
-from wsol_mm.engine import atomic_write
+from wsol_mm.io import atomic_write
 
 
 def main() -> None:

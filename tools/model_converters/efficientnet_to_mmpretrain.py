@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wsol_mm.engine import CheckpointError, atomic_write, read_checkpoint
+from wsol_mm.engine import CheckpointError, read_checkpoint
+from wsol_mm.io import atomic_write
 
 # Published module -> mmpretrain's, inside a block and outside.
 BLOCK = {

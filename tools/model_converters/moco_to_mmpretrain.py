@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wsol_mm.engine import CheckpointError, atomic_write, read_checkpoint
+from wsol_mm.engine import CheckpointError, read_checkpoint
+from wsol_mm.io import atomic_write
 
 QUERY = "module.encoder_q."
 DROPPED = re.compile(r"module\.(encoder_q\.fc\.|encoder_k\.|queue(_ptr)?$)")

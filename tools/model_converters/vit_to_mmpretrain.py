@@ -20,7 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wsol_mm.engine import CheckpointError, atomic_write, read_checkpoint
+from wsol_mm.engine import CheckpointError, read_checkpoint
+from wsol_mm.io import atomic_write
 
 # Published name -> mmpretrain's, outside the blocks.
 STEM = {

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import transform_boxes
 from wsol_mm.functional.masks import to_original_mask
+from wsol_mm.io import atomic_write
 from wsol_mm.version import __version__
 from wsol_mm.visualization.drawing import overlay_map
 

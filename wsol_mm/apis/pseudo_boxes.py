@@ -19,9 +19,9 @@ from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
 from wsol_mm import __version__
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
+from wsol_mm.io import atomic_write
 from wsol_mm.structures import OBJECT_CLASS
 
 

@@ -26,11 +26,11 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from wsol_mm.apis.pseudo_boxes import coco_json, finished
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.evaluation.map_files import load_map, load_seed, seed_file
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.functional.masks import to_original_mask
+from wsol_mm.io import atomic_write
 from wsol_mm.models.refiners import build_refiners, refine
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h

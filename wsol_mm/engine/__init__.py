@@ -1,6 +1,5 @@
 """Hooks and helpers around mmengine's Runner: exact resume, safe checkpoints, CPU launching."""
 
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.engine.checkpoint_hook import AtomicCheckpointHook
 from wsol_mm.engine.class_check import check_names, check_sizes, data_classes
 from wsol_mm.engine.fit_ddt_hook import FitDDTHook
@@ -38,7 +37,6 @@ __all__ = [
     "UnfitCheckpointError",
     "UntrustedCheckpointError",
     "WarmStageHook",
-    "atomic_write",
     "check_names",
     "check_sizes",
     "data_classes",

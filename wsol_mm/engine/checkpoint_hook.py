@@ -11,7 +11,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 from wsol_mm.registry import HOOKS
 
 OUTDATED = "outdated_ckpts"

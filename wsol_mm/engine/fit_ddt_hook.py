@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.engine.token_cache import weights_sha256
 from wsol_mm.functional.ddt import (
     Extent,
@@ -31,6 +30,7 @@ from wsol_mm.functional.ddt import (
     update_extent,
     update_moments,
 )
+from wsol_mm.io import atomic_write
 from wsol_mm.registry import HOOKS
 
 

@@ -22,7 +22,6 @@ from mmengine.runner import checkpoint as mmengine_checkpoint
 from torch import nn
 from tqdm import tqdm
 
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.engine.class_check import check_names, check_sizes, data_classes
 from wsol_mm.engine.whole_checkpoint import (
     CheckpointError,
@@ -30,6 +29,7 @@ from wsol_mm.engine.whole_checkpoint import (
     load_state,
     load_whole,
 )
+from wsol_mm.io import atomic_write
 from wsol_mm.registry import HOOKS
 
 NETWORK_TIMEOUT = 20.0

@@ -20,7 +20,7 @@ from mmengine.dist import barrier, get_rank, get_world_size
 from numpy.typing import NDArray
 from torch import nn
 
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 ROWS_PER_PART = 4096
 

@@ -2,17 +2,18 @@
 
 import contextlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from wsol_mm.functional.image_record import BoxRecord
 from wsol_mm.structures import OBJECT_CLASS
 
 
-def coco_ap(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def coco_ap(records: Sequence[BoxRecord]) -> dict[str, float]:
     """AP over IoU 0.5 to 0.95, and at 0.5 and 0.75, in percent.
 
     All boxes of an image are ground truth, whatever their class, and whatever the protocol takes of
@@ -20,31 +21,31 @@ def coco_ap(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     all images ranked by score, 101 recall levels, the first 100 boxes of an image.
 
     Args:
-        records: With ``img_id``, ``gt_boxes`` (n, 4), ``boxes`` (m, 4) as x0, y0, x1, y1, and
-            ``box_score`` (m,).
+        records: Of a detector, with ``boxes`` and ``gt_boxes``.
 
     Returns:
         ``coco_ap``, ``coco_ap50`` and ``coco_ap75``.
 
     Examples:
         >>> gt = np.array([[0, 0, 10, 10], [20, 0, 30, 10]])
-        >>> record = dict(img_id="a", gt_boxes=gt, boxes=gt[:1], box_score=np.array([0.9]))
+        >>> record = BoxRecord(img_id="a", gt_label=0, num_gt=2, gt_boxes=gt, boxes=gt[:1],
+        ...                    box_iou=np.ones(1), box_score=np.array([0.9]))
         >>> round(coco_ap([record])["coco_ap50"], 2)  # recall levels 0, .01, ..., .50 of 101
         50.5
     """
     truth: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
-    records = sorted(records, key=lambda record: str(record["img_id"]))
+    records = sorted(records, key=lambda record: record.img_id)
     for number, record in enumerate(records, start=1):
         image = {"image_id": number, "category_id": 1}
         truth += [
             {**image, "id": len(truth) + place, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
-            for place, box in enumerate(_corner_and_size(record["gt_boxes"]), start=1)
+            for place, box in enumerate(_corner_and_size(record.gt_boxes), start=1)
         ]
-        boxes = _corner_and_size(record["boxes"])
+        boxes = _corner_and_size(record.boxes)
         found += [
             {**image, "bbox": box, "score": float(score)}
-            for box, score in zip(boxes, record["box_score"], strict=True)
+            for box, score in zip(boxes, record.box_score, strict=True)
         ]
     if not found:  # which pycocotools cannot load
         return dict.fromkeys(("coco_ap", "coco_ap50", "coco_ap75"), 0.0)

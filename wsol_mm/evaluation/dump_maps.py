@@ -8,11 +8,11 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.evaluation.map_files import seed_file
 from wsol_mm.evaluation.protocols import get_protocol
 from wsol_mm.evaluation.records import class_map
 from wsol_mm.evaluation.view import View, as_array
+from wsol_mm.io import atomic_write
 from wsol_mm.registry import METRICS
 
 _LISTS = ("image_ids", "class_labels", "image_sizes", "localization")

@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 from wsol_mm.registry import METRICS
 
 

@@ -28,9 +28,9 @@ class Protocol:
         ground_truth: ``all`` boxes of the image, any of which may be met, or the ``first``.
         boxes: How a map becomes boxes. ``levels``: one set for every grey level, from which the
             metric takes a threshold's. ``two_thresholds``: a single box, that of
-            :func:`wsol_mm.functional.boxes.two_threshold_box`, at the threshold ``cut``; numbers
-            over thresholds do not exist then.
-        cut: Threshold of ``two_thresholds``, in [0, 1).
+            :func:`wsol_mm.functional.boxes.two_threshold_box`, at ``threshold``; numbers over
+            thresholds do not exist then.
+        threshold: Of ``two_thresholds``: a share of the map's maximum in [0, 1).
         compare: ``frame``, or ``image``: the single box is scaled to the original image, cut to
             integers there and compared with the ground truth as it is annotated.
         ranking: View of the image that ranks the classes: the ``same_view`` that the map is of, or
@@ -48,7 +48,7 @@ class Protocol:
     geometry: Literal["full", "input"] = "full"
     ground_truth: Literal["all", "first"] = "all"
     boxes: Literal["levels", "two_thresholds"] = "levels"
-    cut: float = 0.0
+    threshold: float = 0.0
     compare: Literal["frame", "image"] = "frame"
     ranking: Literal["same_view", "second_view"] = "same_view"
     comparable: bool = False
@@ -64,14 +64,24 @@ class Protocol:
                 raise ValueError(f"protocol key {key}={value!r}: expected {hint.__name__}")
         if self.frame < 1:
             raise ValueError(f"protocol key frame={self.frame}: expected a positive size")
-        if not 0 <= self.cut < 1:
-            raise ValueError(f"protocol key cut={self.cut}: expected a value in [0, 1)")
-        if self.boxes == "levels" and (self.cut or self.compare == "image"):
-            raise ValueError("protocol keys cut and compare='image' need boxes='two_thresholds'")
+        if not 0 <= self.threshold < 1:
+            raise ValueError(f"protocol key threshold={self.threshold}: expected a value in [0, 1)")
+        if self.boxes == "levels" and (self.threshold or self.compare == "image"):
+            raise ValueError(
+                "protocol keys threshold and compare='image' need boxes='two_thresholds'"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """All keys, for the stamp beside a number."""
         return asdict(self)
+
+    @classmethod
+    def of_stamp(cls, stamp: Mapping[str, Any]) -> "Protocol":
+        """The protocol of a number, from the stamp beside it."""
+        keys = dict(stamp["protocol"])
+        if "cut" in keys:  # the threshold's name up to version 0.1
+            keys["threshold"] = keys.pop("cut")
+        return cls(**keys)
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -93,7 +103,7 @@ PROTOCOLS: dict[str, Protocol] = {
             name="ci_cam",
             boxes="two_thresholds",
             compare="image",
-            note="CI-CAM's test on the full frame: one box per image by two thresholds (cut 0; the "
+            note="CI-CAM's test on the full frame: one box per image by two thresholds (0; the "
             "paper chose it on its test set). The released code ranks classes by a second pass "
             "over a centre crop, which is not done here, but by ci_cam_two_pass",
         ),
@@ -110,10 +120,10 @@ PROTOCOLS: dict[str, Protocol] = {
             name="kg_ci_cam_centre_crop",
             geometry="input",
             boxes="two_thresholds",
-            cut=0.14,
+            threshold=0.14,
             note="NOT COMPARABLE with full-frame numbers: KG-CI-CAM's test on a tight centre crop "
             "(344 to 224 px on CUB), which clips the ground truth, so that the whole crop as a box "
-            "already meets most of it. cut 0.14 is the authors', of VGG-16 on CUB, chosen on its "
+            "already meets most of it. .14 is the authors', of VGG-16 on CUB, chosen on its "
             "test set; their single box is compared whatever the class",
         ),
         Protocol(
@@ -142,39 +152,24 @@ PROTOCOLS: dict[str, Protocol] = {
             "clipped to the crop, IoU above .5 with any box of the image's class, mean of the "
             "classes' accuracies. A box near the crop's border is easier than in the full "
             "frame. Rounding and ends are ours; its code takes a pixel off the boxes of "
-            "ILSVRC's XML files",
-        ),
-        Protocol(
-            name="c2am",
-            rounding="exact",
-            plus_one=False,
-            match="gt",
-            average="macro",
-            geometry="input",
-            note="C2AM's test: PSOL's for boxes; its maps see the middle 448 of a 480 px squash, "
-            "and their threshold was chosen on the boxes it reports",
-        ),
-        Protocol(
-            name="wend",
-            rounding="exact",
-            plus_one=False,
-            match="gt",
-            average="macro",
-            geometry="input",
-            note="WEND's test: 256 px squash, centre crop 224, IoU above .5. Clipped truth and the "
-            "mean of classes are those of C2AM's code, on which it builds; the paper does not "
-            "say, and no code was found",
+            "ILSVRC's XML files. As c2am: its maps see the middle 448 of a 480 px squash, and "
+            "their threshold was chosen on the boxes it reports. As wend: clipped truth and the "
+            "mean of classes are those of C2AM's code, on which it builds; the paper does not say, "
+            "and no code was found",
         ),
     )
 }
+
+# Tests that decide alike; the pipelines in front of them differ.
+ALIASES = {"c2am": "psol", "wend": "psol"}
 
 
 def get_protocol(protocol: str | Mapping[str, Any] | Protocol) -> Protocol:
     """Look a protocol up, or derive one from a named one.
 
     Args:
-        protocol: A name; or ``dict(name=..., key=value, ...)``: the named protocol with keys
-            changed, which is then named after the change and no longer ``comparable``.
+        protocol: A name or alias; or ``dict(name=..., key=value, ...)``: the named protocol with
+            keys changed, which is then named after the change and no longer ``comparable``.
 
     Returns:
         The protocol.
@@ -192,8 +187,9 @@ def get_protocol(protocol: str | Mapping[str, Any] | Protocol) -> Protocol:
         return protocol
     changes = {"name": protocol} if isinstance(protocol, str) else dict(protocol)
     name = changes.pop("name", None)
+    name = ALIASES.get(name, name)
     if name not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {name!r}{_hint(name, PROTOCOLS)}")
+        raise ValueError(f"unknown protocol {name!r}{_hint(name, {*PROTOCOLS, *ALIASES})}")
     known = [field.name for field in fields(Protocol)]
     for key in changes:
         if key not in known:

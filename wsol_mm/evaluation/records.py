@@ -1,51 +1,24 @@
-"""One small record per image: all that any localization number needs, a few KB.
-
-==========================  ==================================================  ================
-field                       what                                                present
-==========================  ==================================================  ================
-``img_id``, ``gt_label``    name, ground-truth class                            always
-``num_gt``                  number of ground-truth boxes                        always
-``squash``                  the input shows the whole image                     always
-``top5``                    (<= 5,) int64 predicted classes, best first         with class scores
-``curve_largest``           (256,) float64: best IoU of the largest contour's   with maps, boxes
-                            box at each grey level
-``curve_any``               the same, any contour's box                         with maps, boxes
-``grey_max``                largest grey value                                  with maps
-``level_otsu/_mean``        grey levels of the two rules without ground truth   with maps
-``nan_map``                 the map held a NaN and counts as empty              with maps
-``map_scope``               ``image``, ``class`` or ``unknown``, see            with maps
-                            :func:`map_scope`
-``box_iou``, ``box_score``  (m,) float64, by descending score                   with boxes, no map,
-                                                                                or one box per map
-``boxes``, ``gt_boxes``     (m, 4) in that order, (n, 4) all of the image:      with boxes, no map
-                            float64 x0, y0, x1, y1 in the original image
-``trivial_whole``           IoU of the whole frame                              with gt boxes
-``trivial_centre``          (112,) float64: IoU of centred squares              with gt boxes
-``hist_fg``, ``hist_bg``    (T + 1,) int32 score histograms for PxAP            with masks, maps
-==========================  ==================================================  ================
-
-IoUs stay float64: in float32 an IoU of exactly 0.7 would change sides.
-"""
+"""Records from predicted data samples, and files of records."""
 
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.evaluation.protocols import Protocol
 from wsol_mm.evaluation.view import View, as_array
 from wsol_mm.functional.box_rule import ORACLE, BoxRule
-from wsol_mm.functional.boxes import box_iou, mean_level, otsu_level, two_threshold_box
+from wsol_mm.functional.boxes import box_iou, mean_level, otsu_level
 from wsol_mm.functional.component_tree import best_iou_curves
+from wsol_mm.functional.image_record import BoxRecord, ImageRecord, MapRecord, Scope
 from wsol_mm.functional.pxap import pxap_update
 from wsol_mm.functional.rates import top_labels, trivial_update
-
-Record = dict[str, Any]
+from wsol_mm.io import atomic_write
 
 RECORDS_FORMAT = "wsol_mm records 1"
 _RAGGED = ("top5", "box_iou", "box_score", "boxes", "gt_boxes")
@@ -58,14 +31,15 @@ def make_record(
     rule: BoxRule = ORACLE,
     interval: float = 0.001,
     scores: NDArray[Any] | None = None,
-) -> Record:
+) -> ImageRecord:
     """Reduce one predicted data sample to its record.
 
     Maps, where there are any, go before boxes. ``pred_maps`` are taken raw: upsampled to the
     frame, normalised, cut to 256 grey levels. Only the ground-truth class's map is read: GT-known
     numbers are defined on it, and for Top-k Loc, where each predicted class has its own map, a
     (class, box) pair can be right only if the class is the ground truth's. A class-agnostic map
-    (``map_labels == [-1]``) and class-agnostic boxes serve every class.
+    (``map_labels == [-1]``) and class-agnostic boxes serve every class. Scores, maps and boxes
+    that are not finite are wrong, and the record says so.
 
     Args:
         sample: Fields of the data contract (``wsol_mm.structures``), arrays or tensors.
@@ -75,100 +49,206 @@ def make_record(
         scores: (K,) class scores of a separate classifier; they replace ``pred_score``.
 
     Returns:
-        The record.
+        A :class:`MapRecord` (maps under a protocol of levels), a :class:`BoxRecord` (boxes, or
+        maps under a protocol that takes one box), or the bare :class:`ImageRecord`.
 
     Raises:
         ValueError: A field is missing or malformed; the message names the image.
     """
     img_id = str(sample["img_id"])
     try:
-        return _make_record(sample, protocol, rule, interval, scores)
+        truth = read_truth(sample, protocol)
+        common = common_fields(sample, truth, protocol, scores)
+        if "pred_maps" in sample:
+            check_ranking(sample, protocol)
+            if protocol.boxes == "two_thresholds" and len(truth.annotated):
+                return map_box_record(sample, protocol, truth, common)
+            return map_record(sample, protocol, truth, common, rule=rule, interval=interval)
+        if "pred_instances" in sample and len(truth.annotated):
+            return box_record(sample, protocol, truth, common)
+        return ImageRecord(**common)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{img_id}: {error}") from error
 
 
-def _make_record(
-    sample: Mapping[str, Any],
-    protocol: Protocol,
-    rule: BoxRule,
-    interval: float,
-    scores: NDArray[Any] | None,
-) -> Record:
-    label = int(as_array(sample["gt_label"]).reshape(-1)[0])
+class Truth(NamedTuple):
+    """Ground truth of an image.
+
+    Attributes:
+        view: The frame as a view of the image.
+        annotated: (n, 4) all boxes, as annotated.
+        boxes: (m, 4) those that the protocol compares with, in the frame.
+    """
+
+    view: View
+    annotated: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+
+
+def read_truth(sample: Mapping[str, Any], protocol: Protocol) -> Truth:
+    """The ground-truth boxes of a sample, in both frames.
+
+    Raises:
+        ValueError: Boxes that are none, or neither boxes nor a mask.
+    """
     view = View(sample, protocol)
-    gt = (
-        as_array(sample["gt_instances"]["bboxes"]) if "gt_instances" in sample else np.zeros((0, 4))
-    )
-    gt = gt.astype(np.float64).reshape(-1, 4)
-    if not np.isfinite(gt).all() or (gt[:, 2:] < gt[:, :2]).any():
-        raise ValueError(f"ground-truth boxes {gt.tolist()} are not finite x0, y0, x1, y1")
-    if not len(gt) and "gt_mask" not in sample:
+    annotated = np.zeros((0, 4))
+    if "gt_instances" in sample:
+        annotated = as_array(sample["gt_instances"]["bboxes"]).astype(np.float64).reshape(-1, 4)
+    if not np.isfinite(annotated).all() or (annotated[:, 2:] < annotated[:, :2]).any():
+        raise ValueError(f"ground-truth boxes {annotated.tolist()} are not finite x0, y0, x1, y1")
+    if not len(annotated) and "gt_mask" not in sample:
         raise ValueError("neither ground-truth boxes nor a mask, nothing to compare with")
-    record: Record = {
+    boxes = view.boxes(annotated[:1] if protocol.ground_truth == "first" else annotated)
+    if protocol.geometry == "input":  # a crop may have cut all of it away
+        boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
+    return Truth(view, annotated, boxes)
+
+
+def common_fields(
+    sample: Mapping[str, Any], truth: Truth, protocol: Protocol, scores: NDArray[Any] | None
+) -> dict[str, Any]:
+    """The fields of :class:`ImageRecord`.
+
+    Raises:
+        ValueError: The ground-truth class has no score.
+    """
+    label = int(as_array(sample["gt_label"]).reshape(-1)[0])
+    found: dict[str, Any] = {
         "img_id": str(sample["img_id"]),
         "gt_label": label,
-        "num_gt": len(gt),
-        "squash": view.squash,
+        "num_gt": len(truth.annotated),
+        "squash": truth.view.squash,
     }
     scores = sample.get("pred_score") if scores is None else scores
     if scores is not None:
         values = as_array(scores).reshape(-1)
         if not 0 <= label < len(values):
             raise ValueError(f"gt_label {label} has no score, the classes are 0..{len(values) - 1}")
-        record["top5"] = top_labels(values)
-    every_gt = gt
-    gt = gt[:1] if protocol.ground_truth == "first" else gt
-    annotated = gt
-    if len(gt):
-        gt = view.boxes(gt)
-        gt = gt[(gt[:, 2:] > gt[:, :2]).all(axis=1)] if protocol.geometry == "input" else gt
-        whole, centre = trivial_update(gt, protocol.frame, plus_one=protocol.plus_one)
-        record |= {"trivial_whole": whole, "trivial_centre": centre}
-    if "pred_maps" in sample:
-        check_ranking(sample, protocol)
-        record["map_scope"] = map_scope(sample["pred_maps"], sample["map_labels"])
-    if "pred_maps" in sample and record["num_gt"] and protocol.boxes == "two_thresholds":
-        raw = class_map(sample["pred_maps"], sample["map_labels"], label)
-        boxes = two_threshold_box(
-            raw, size=(protocol.frame, protocol.frame), threshold=protocol.cut
+        found["top5"] = top_labels(values)
+        found["bad_scores"] = not len(found["top5"])
+    if len(truth.annotated):
+        whole, centre = trivial_update(truth.boxes, protocol.frame, plus_one=protocol.plus_one)
+        found |= {"trivial_whole": whole, "trivial_centre": centre}
+    return found
+
+
+def map_record(
+    sample: Mapping[str, Any],
+    protocol: Protocol,
+    truth: Truth,
+    common: dict[str, Any],
+    *,
+    rule: BoxRule,
+    interval: float,
+) -> MapRecord:
+    """The record of an image's map under a protocol of grey levels.
+
+    Args:
+        sample: With ``pred_maps`` and ``map_labels``; ``gt_mask`` and ``ignore_mask`` for PxAP.
+        protocol: How boxes are compared.
+        truth: Of :func:`read_truth`.
+        common: Of :func:`common_fields`.
+        rule: How the map is normalised.
+        interval: Step of the threshold grid.
+
+    Raises:
+        ValueError: No map of the class, or the protocol is not defined on the crop.
+    """
+    raw = class_map(sample["pred_maps"], sample["map_labels"], common["gt_label"])
+    frame = rule.frame(raw, (protocol.frame, protocol.frame))
+    if protocol.plus_one and (truth.boxes < 0).any():
+        raise ValueError(
+            f"a crop cut into a ground-truth box, which lies at {truth.boxes.tolist()} in the "
+            f"frame; protocol {protocol.name!r} is not defined there: squash the image, or take "
+            "dict(name='wsolevaluation', geometry='input') or 'original'"
         )
-        if protocol.compare == "image":
-            boxes, gt = view.to_image(boxes), annotated
-        iou = box_iou(boxes, gt, plus_one=protocol.plus_one).max(axis=1, initial=0.0)
-        record |= {"box_iou": iou, "box_score": np.ones(len(boxes))}
-    elif "pred_maps" in sample:
-        raw = class_map(sample["pred_maps"], sample["map_labels"], label)
-        frame = rule.frame(raw, (protocol.frame, protocol.frame))
-        score_map, grey, record["nan_map"] = frame.values, frame.grey, not frame.finite
-        record["grey_max"] = int(grey.max())
-        record["level_otsu"] = int(otsu_level(grey))
-        record["level_mean"] = int(mean_level(score_map))
-        if protocol.plus_one and (gt < 0).any():
-            raise ValueError(
-                f"a crop cut into a ground-truth box, which lies at {gt.tolist()} in the frame; "
-                f"protocol {protocol.name!r} is not defined there: squash the image, or take "
-                "dict(name='wsolevaluation', geometry='input') or 'original'"
-            )
-        if record["num_gt"]:
-            # The crop may have cut all ground truth away: no box can be right then.
-            curves = np.zeros((2, 256))
-            if len(gt):
-                curves = np.stack(best_iou_curves(grey, gt, plus_one=protocol.plus_one))
-            record["curve_largest"], record["curve_any"] = curves
-        if "gt_mask" in sample:
-            ignore = sample.get("ignore_mask")
-            ignore = None if ignore is None else view.mask(as_array(ignore))
-            hists = pxap_update(score_map, view.mask(as_array(sample["gt_mask"])), ignore, interval)
-            record["hist_fg"], record["hist_bg"] = hists
-    elif "pred_instances" in sample and record["num_gt"]:
-        instances = sample["pred_instances"]
-        confidence = as_array(instances["scores"]).astype(np.float64).reshape(-1)
-        order = np.argsort(-confidence, kind="stable")
-        boxes = as_array(instances["bboxes"]).astype(np.float64).reshape(-1, 4)[order]
-        iou = box_iou(view.boxes(boxes), gt, plus_one=protocol.plus_one).max(axis=1, initial=0.0)
-        record |= {"box_iou": iou, "box_score": confidence[order]}
-        record |= {"boxes": boxes, "gt_boxes": every_gt}
-    return record
+    more: dict[str, Any] = {}
+    if len(truth.annotated):
+        # No box can be right where the crop cut the truth away, or where the map is none.
+        curves = np.zeros((2, 256))
+        if len(truth.boxes) and frame.finite:
+            curves = np.stack(best_iou_curves(frame.grey, truth.boxes, plus_one=protocol.plus_one))
+        more["curve_largest"], more["curve_any"] = curves
+    if "gt_mask" in sample:
+        ignore = sample.get("ignore_mask")
+        ignore = None if ignore is None else truth.view.mask(as_array(ignore))
+        mask = truth.view.mask(as_array(sample["gt_mask"]))
+        more["hist_fg"], more["hist_bg"] = pxap_update(frame.values, mask, ignore, interval)
+    return MapRecord(
+        **common,
+        grey_max=int(frame.grey.max()),
+        level_otsu=int(otsu_level(frame.grey)),
+        level_mean=int(mean_level(frame.values)),
+        nan_map=not frame.finite,
+        map_scope=map_scope(sample["pred_maps"], sample["map_labels"]),
+        **more,
+    )
+
+
+def map_box_record(
+    sample: Mapping[str, Any], protocol: Protocol, truth: Truth, common: dict[str, Any]
+) -> BoxRecord:
+    """The record of an image's map under a protocol that takes one box of it.
+
+    Args:
+        sample: With ``pred_maps`` and ``map_labels``.
+        protocol: Threshold of the box, and the image it is compared in.
+        truth: Of :func:`read_truth`.
+        common: Of :func:`common_fields`.
+
+    Raises:
+        ValueError: No map of the class.
+    """
+    raw = class_map(sample["pred_maps"], sample["map_labels"], common["gt_label"])
+    rule = BoxRule(threshold=protocol.threshold, components="two_thresholds")
+    boxes, gt = rule.apply(raw, (protocol.frame, protocol.frame)), truth.boxes
+    if protocol.compare == "image":
+        count = 1 if protocol.ground_truth == "first" else None
+        boxes, gt = truth.view.to_image(boxes), truth.annotated[:count]
+    return BoxRecord(
+        **common,
+        box_iou=box_iou(boxes, gt, plus_one=protocol.plus_one).max(axis=1, initial=0.0),
+        box_score=np.ones(len(boxes)),
+        map_scope=map_scope(sample["pred_maps"], sample["map_labels"]),
+        nan_map=not np.isfinite(raw).all(),
+    )
+
+
+def box_record(
+    sample: Mapping[str, Any], protocol: Protocol, truth: Truth, common: dict[str, Any]
+) -> BoxRecord:
+    """The record of a detector's boxes.
+
+    A box that is none, or whose score is not finite, is no reason to leave it out: the image would
+    be judged by its second best. It counts as wrong at its rank, one without a score as the first.
+
+    Args:
+        sample: With ``pred_instances``: ``bboxes`` in the original image, and ``scores``.
+        protocol: How boxes are compared.
+        truth: Of :func:`read_truth`.
+        common: Of :func:`common_fields`.
+    """
+    instances = sample["pred_instances"]
+    scores = as_array(instances["scores"]).astype(np.float64).reshape(-1)
+    boxes = as_array(instances["bboxes"]).astype(np.float64).reshape(-1, 4)
+    good = np.isfinite(boxes).all(axis=1) & np.isfinite(scores)
+    good &= (boxes[:, 2:] >= boxes[:, :2]).all(axis=1)
+    scores = np.nan_to_num(scores, nan=np.inf, posinf=np.inf, neginf=-np.inf)
+    order = np.argsort(-scores, kind="stable")
+    scores, good = scores[order], good[order]
+    boxes = np.where(good[:, None], boxes[order], 0.0)
+    iou = np.zeros(len(boxes))
+    moved = truth.view.boxes(boxes[good])
+    iou[good] = box_iou(moved, truth.boxes, plus_one=protocol.plus_one).max(axis=1, initial=0.0)
+    return BoxRecord(
+        **common,
+        box_iou=iou,
+        box_score=scores,
+        bad_boxes=int((~good).sum()),
+        boxes=boxes,
+        gt_boxes=truth.annotated,
+    )
 
 
 def class_map(maps: Any, map_labels: Any, label: int) -> NDArray[Any]:
@@ -194,7 +274,7 @@ def class_map(maps: Any, map_labels: Any, label: int) -> NDArray[Any]:
     return maps[found[0]]
 
 
-def map_scope(maps: Any, map_labels: Any) -> str:
+def map_scope(maps: Any, map_labels: Any) -> Scope:
     """What the maps of an image belong to.
 
     Returns:
@@ -230,18 +310,19 @@ def check_ranking(sample: Mapping[str, Any], protocol: Protocol) -> None:
 
 
 def save_records(
-    path: str | os.PathLike[str], records: Sequence[Record], info: Mapping[str, Any]
+    path: str | os.PathLike[str], records: Sequence[ImageRecord], info: Mapping[str, Any]
 ) -> None:
     """Write records to one npz file, atomically and without pickles.
 
     Args:
         path: Target; ends in ``.npz``.
-        records: Records with the same fields.
+        records: Records of one kind with the same fields.
         info: What they were made with (json values), read back by :func:`load_records`.
     """
+    rows = [record.present() for record in records]
     arrays: dict[str, NDArray[Any]] = {}
-    for key in records[0]:
-        column = [record[key] for record in records]
+    for key in rows[0]:
+        column = [row[key] for row in rows]
         if key in _RAGGED:
             arrays[f"{key}.size"] = np.array([len(entry) for entry in column], dtype=np.int64)
             column = np.concatenate(column)
@@ -251,7 +332,7 @@ def save_records(
         np.savez_compressed(temporary, **arrays)
 
 
-def load_records(path: str | os.PathLike[str]) -> tuple[list[Record], dict[str, Any]]:
+def load_records(path: str | os.PathLike[str]) -> tuple[list[ImageRecord], dict[str, Any]]:
     """Read the records and the ``info`` of :func:`save_records`.
 
     Raises:
@@ -266,17 +347,21 @@ def load_records(path: str | os.PathLike[str]) -> tuple[list[Record], dict[str, 
         info = json.loads(str(arrays.pop("info")))
         if info.pop("format") != RECORDS_FORMAT:
             raise KeyError("format")
+        for key in _RAGGED:
+            if key in arrays:
+                ends = np.cumsum(arrays.pop(f"{key}.size"))
+                arrays[key] = np.split(arrays[key], ends[:-1])
+        kind = MapRecord if "grey_max" in arrays else BoxRecord if "box_iou" in arrays else None
+        kind = kind or ImageRecord
+        columns = {field.name: arrays[field.name] for field in fields(kind) if field.name in arrays}
+        return [
+            kind(**{name: _plain(value) for name, value in zip(columns, row, strict=True)})
+            for row in zip(*columns.values(), strict=True)
+        ], info
     except (KeyError, OSError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not a file of wsol_mm records") from error
-    for key in _RAGGED:
-        if key in arrays:
-            ends = np.cumsum(arrays.pop(f"{key}.size"))
-            arrays[key] = np.split(arrays[key], ends[:-1])
-    names = list(arrays)
-    rows = zip(*(arrays[name] for name in names), strict=True)
-    records = [dict(zip(names, row, strict=True)) for row in rows]
-    for record in records:
-        for key, value in record.items():
-            if isinstance(value, np.generic):
-                record[key] = value.item()
-    return records, info
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar as Python's own."""
+    return value.item() if isinstance(value, np.generic) else value

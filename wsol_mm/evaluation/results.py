@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.evaluation.coco_ap import coco_ap
 from wsol_mm.evaluation.protocols import Protocol
-from wsol_mm.evaluation.records import Record
 from wsol_mm.functional.box_rule import ORACLE, BoxRule
+from wsol_mm.functional.image_record import BoxRecord, ImageRecord, MapRecord
 from wsol_mm.functional.localization import Localization, compute_localization
 from wsol_mm.functional.rates import V2_IOUS
+from wsol_mm.io import atomic_write
 from wsol_mm.version import __version__
 
 
@@ -34,6 +34,20 @@ def read_rule(threshold: Any, **fields: Any) -> BoxRule:
             "by running that split first; without that tool give dict(value=..., source='val')"
         )
     return BoxRule.parse(threshold, words=("oracle", "otsu", "mean"), **fields)
+
+
+def rule_of_stamp(stamp: Mapping[str, Any]) -> BoxRule:
+    """The box rule that a number was computed with, from the stamp beside it."""
+    if stamp["prediction"] != "maps":
+        return ORACLE
+    threshold = stamp["threshold"]
+    return BoxRule(
+        threshold=threshold["source"] if threshold["value"] is None else threshold["value"],
+        source=threshold["source"],
+        normalization=stamp.get("normalization", "minmax"),
+        percentile=stamp.get("percentile"),
+        components=stamp["box_rule"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +161,15 @@ class Results:
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n")
 
+    def warning(self) -> str | None:
+        """One line on predictions that are none; None where there are no such."""
+        counts = self.stamp["degenerate"]
+        if not counts:
+            return None
+        kinds = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in counts.items())
+        images = self.stamp["images"]
+        return f"degenerate predictions among {images} images, counted as wrong: {kinds}"
+
     def table(self) -> str:
         """Numbers, intervals, thresholds and their sources, then the trivial predictors."""
         metrics, thresholds = self.numbers["metrics"], self.numbers["thresholds"]
@@ -180,22 +203,47 @@ class Results:
         return "\n".join(lines)
 
 
-def class_agnostic(records: Sequence[Record]) -> bool | None:
+def degenerate(records: Sequence[ImageRecord]) -> dict[str, int]:
+    """How many images have a prediction that is none, by kind; kinds without any are left out.
+
+    ``nan_scores``, ``nan_maps``, ``bad_boxes`` (not finite, or ending before they start) count as
+    wrong; ``blank_maps``, in which nothing stands out, and ``no_boxes`` are judged by the protocol.
+
+    >>> blank = MapRecord(img_id="a", gt_label=0, num_gt=1, grey_max=0, level_otsu=0, level_mean=0)
+    >>> degenerate([blank])
+    {'blank_maps': 1}
+    """
+    counts = dict.fromkeys(("nan_scores", "nan_maps", "blank_maps", "bad_boxes", "no_boxes"), 0)
+    for record in records:
+        counts["nan_scores"] += record.bad_scores
+        if isinstance(record, MapRecord):
+            counts["nan_maps"] += record.nan_map
+            counts["blank_maps"] += record.grey_max == 0 and not record.nan_map
+        elif isinstance(record, BoxRecord):
+            counts["nan_maps"] += record.nan_map
+            counts["bad_boxes"] += record.bad_boxes > 0
+            of_map, empty = record.map_scope is not None, not len(record.box_iou)
+            counts["blank_maps"] += of_map and empty and not record.nan_map
+            counts["no_boxes"] += empty and not of_map
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def class_agnostic(records: Sequence[ImageRecord]) -> bool | None:
     """Whether each image has one map for all classes, so that GT-known ignores the class.
 
     None where that cannot be told: no maps, maps of one class alone, records of earlier versions.
 
-    >>> class_agnostic([{"map_scope": "image"}, {"map_scope": "class"}, {}])
-    False
+    >>> class_agnostic([ImageRecord(img_id="a", gt_label=0, num_gt=1)]) is None
+    True
     """
-    scopes = {record.get("map_scope", "unknown") for record in records}
+    scopes = {getattr(record, "map_scope", None) for record in records}
     if "class" in scopes:
         return False  # a map without contrast is the same for all classes, too
     return True if "image" in scopes else None
 
 
 def evaluate_records(
-    records: Sequence[Record],
+    records: Sequence[ImageRecord],
     protocol: Protocol,
     settings: Settings,
     *,
@@ -230,10 +278,10 @@ def evaluate_records(
         bootstrap=settings.bootstrap,
         seed=settings.seed,
     )
-    if "boxes" in records[0] and max(record["num_gt"] for record in records) > 1:
+    maps, boxes = isinstance(records[0], MapRecord), isinstance(records[0], BoxRecord)
+    if boxes and records[0].boxes is not None and max(record.num_gt for record in records) > 1:
         numbers["metrics"] |= coco_ap(records)
-    maps, boxes = "grey_max" in records[0], "box_iou" in records[0]
-    views = {record["squash"] for record in records}
+    views = {record.squash for record in records}
     full = {
         "protocol": protocol.to_dict(),
         "prediction": "maps" if maps else "boxes" if boxes else None,
@@ -246,7 +294,7 @@ def evaluate_records(
         "box_rule": settings.rule.components if maps else "best score" if boxes else None,
         "class_agnostic": class_agnostic(records),
         "images": len(records),
-        "nan_maps": sum(record.get("nan_map", False) for record in records),
+        "degenerate": degenerate(records),
         "intervals": {"resamples": settings.bootstrap, "seed": settings.seed},
         "wsol_mm": __version__,
         **stamp,

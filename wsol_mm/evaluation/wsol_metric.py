@@ -1,5 +1,6 @@
 """The metric of all localizers and detectors."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from wsol_mm.evaluation.protocols import get_protocol
-from wsol_mm.evaluation.records import Record, make_record, save_records
+from wsol_mm.evaluation.records import make_record, save_records
 from wsol_mm.evaluation.results import (
     Settings,
     evaluate_records,
@@ -17,6 +18,7 @@ from wsol_mm.evaluation.results import (
     transfer_threshold,
 )
 from wsol_mm.evaluation.scores import load_classifier_scores
+from wsol_mm.functional.image_record import ImageRecord, MapRecord
 from wsol_mm.functional.rates import V2_IOUS
 from wsol_mm.registry import METRICS
 
@@ -106,7 +108,7 @@ class WSOLMetric(BaseMetric):
             )
             self.results.append(record)
 
-    def compute_metrics(self, results: list[Record]) -> dict[str, float]:
+    def compute_metrics(self, results: list[ImageRecord]) -> dict[str, float]:
         """Compute, log and, with ``out``, write all numbers.
 
         Args:
@@ -115,14 +117,14 @@ class WSOLMetric(BaseMetric):
         Returns:
             Plain floats: percent, and thresholds as shares of the maximum.
         """
-        fields = results[0] if results else {}
-        stamp: dict[str, Any] = {"classifier": "own" if "top5" in fields else None}
+        own = bool(results) and results[0].top5 is not None
+        stamp: dict[str, Any] = {"classifier": "own" if own else None}
         if self.scores:
             stamp["classifier"] = self.scores.path
-        if "grey_max" in fields:
+        if results and isinstance(results[0], MapRecord):
             stamp |= map_stamp(self.settings.rule)
         names = (self.dataset_meta or {}).get("classes", ())
-        labels = {record["gt_label"] for record in results}
+        labels = {record.gt_label for record in results}
         computed = evaluate_records(
             results,
             self.protocol,
@@ -136,4 +138,6 @@ class WSOLMetric(BaseMetric):
             )
             computed.save(self.out)
         print_log("\n" + computed.table(), logger="current")
+        if computed.warning():
+            print_log(computed.warning(), logger="current", level=logging.WARNING)
         return computed.flat()

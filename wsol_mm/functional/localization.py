@@ -1,9 +1,9 @@
 """Every localization number, from small per-image records.
 
 :func:`compute_localization` computes all numbers from a list of records
-(``wsol_mm.evaluation.records`` lists the fields and makes them). Each number is a column with one
-entry per image, so that means, intervals and per-class rows come from the same place. Rates are
-percent.
+(:mod:`wsol_mm.functional.image_record`; ``wsol_mm.evaluation.records`` makes them). Each number is
+a column with one entry per image, so that means, intervals and per-class rows come from the same
+place. Rates are percent.
 
 Sources: Top-1/Top-5 Loc and GT-known, Zhou et al., CVPR 2016; MaxBoxAcc, MaxBoxAccV2 and PxAP,
 Choe et al., CVPR 2020 and its 2021 extension; several boxes per image, as the weighted entropy
@@ -11,13 +11,14 @@ detectors report them: a top-5 class with one of the top-5 boxes, any box for GT
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wsol_mm.functional.bootstrap import Average, bootstrap_intervals
 from wsol_mm.functional.box_rule import ORACLE, BoxRule
+from wsol_mm.functional.image_record import BoxRecord, ImageRecord, MapRecord
 from wsol_mm.functional.pxap import pxap_compute, threshold_grid
 from wsol_mm.functional.rates import (
     CENTRE_SHARES,
@@ -31,6 +32,8 @@ from wsol_mm.functional.rates import (
     threshold_levels,
 )
 
+T = TypeVar("T")
+
 
 class Localization(TypedDict):
     """Result of :func:`compute_localization`."""
@@ -42,14 +45,15 @@ class Localization(TypedDict):
     per_class: list[dict[str, float]]
 
 
-def classification_columns(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[np.bool_]]:
+def classification_columns(records: Sequence[ImageRecord]) -> dict[str, NDArray[np.bool_]]:
     """Whether the ground-truth class is first, or among the first five.
 
-    >>> columns = classification_columns([{"gt_label": 2, "top5": np.array([1, 2])}])
+    >>> record = ImageRecord(img_id="a", gt_label=2, num_gt=0, top5=np.array([1, 2]))
+    >>> columns = classification_columns([record])
     >>> {name: column.tolist() for name, column in columns.items()}
     {'top1_cls': [False], 'top5_cls': [True]}
     """
-    pairs = [(record["gt_label"], record["top5"]) for record in records]
+    pairs = [(record.gt_label, _has(record.top5)) for record in records]
     return {
         "top1_cls": np.array([label in top5[:1] for label, top5 in pairs]),
         "top5_cls": np.array([label in top5[:5] for label, top5 in pairs]),
@@ -57,15 +61,17 @@ def classification_columns(records: Sequence[Mapping[str, Any]]) -> dict[str, ND
 
 
 def box_columns(
-    records: Sequence[Mapping[str, Any]], iou_thrs: Sequence[float], match: Match
+    records: Sequence[BoxRecord], iou_thrs: Sequence[float], match: Match
 ) -> dict[str, NDArray[Any]]:
     """Right or wrong per image for scored boxes: of the best box, of the best five, of all.
 
-    >>> columns = box_columns([{"box_iou": np.array([0.4, 0.8])}], [0.3], "ge")
+    >>> ious, scores = np.array([0.4, 0.8]), np.array([0.9, 0.1])
+    >>> record = BoxRecord(img_id="a", gt_label=0, num_gt=1, box_iou=ious, box_score=scores)
+    >>> columns = box_columns([record], [0.3], "ge")
     >>> columns["gt_known"].tolist(), columns["multi_gt_known"].tolist()
     ([False], [True])
     """
-    ious = [np.asarray(record["box_iou"]) for record in records]
+    ious = [record.box_iou for record in records]
     first, five, every = (
         np.array([iou[:count].max(initial=0.0) for iou in ious]) for count in (1, 5, None)
     )
@@ -80,7 +86,7 @@ def box_columns(
 
 
 def map_columns(
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[MapRecord],
     labels: NDArray[np.int64],
     iou_thrs: Sequence[float],
     *,
@@ -92,8 +98,7 @@ def map_columns(
     """Right or wrong per image for maps, with the thresholds used and the curves over thresholds.
 
     Args:
-        records: With ``curve_largest``, ``curve_any``, ``grey_max``, ``level_otsu``,
-            ``level_mean``.
+        records: With curves.
         labels: (n,) ground-truth class.
         iou_thrs: IoUs of the GT-known numbers beside 0.5.
         match: ``ge`` or ``gt``.
@@ -106,10 +111,10 @@ def map_columns(
         Columns (n,), thresholds (shares of the maximum), and curves in percent (T,).
     """
     grid = threshold_grid(interval)
-    peaks = np.array([record["grey_max"] for record in records], dtype=np.int64)
+    peaks = np.array([record.grey_max for record in records], dtype=np.int64)
     curves = {
-        name: np.stack([record[key] for record in records])
-        for name, key in (("largest", "curve_largest"), ("all", "curve_any"))
+        "largest": np.stack([_has(record.curve_largest) for record in records]),
+        "all": np.stack([_has(record.curve_any) for record in records]),
     }
     rows = np.arange(len(records))
     columns: dict[str, NDArray[Any]] = {}
@@ -132,7 +137,8 @@ def map_columns(
         chosen = curves[components][rows, threshold_levels(peaks, best[key])]
         columns[key] = is_hit(chosen, thr, match)
     if rule.threshold in ("otsu", "mean"):
-        levels = np.array([record[f"level_{rule.threshold}"] for record in records], dtype=np.int64)
+        found = [getattr(record, f"level_{rule.threshold}") for record in records]
+        levels = np.array(found, dtype=np.int64)
     else:
         oracle = rule.threshold == "oracle"
         value = best["best_threshold_iou50"] if oracle else float(rule.threshold)
@@ -145,7 +151,7 @@ def map_columns(
 
 
 def trivial_columns(
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[ImageRecord],
     labels: NDArray[np.int64],
     *,
     match: Match,
@@ -159,8 +165,8 @@ def trivial_columns(
     Returns:
         Columns (n,) and the chosen sides as shares of the frame.
     """
-    whole = np.array([record["trivial_whole"] for record in records])
-    squares = np.stack([record["trivial_centre"] for record in records])
+    whole = np.array([_has(record.trivial_whole) for record in records])
+    squares = np.stack([_has(record.trivial_centre) for record in records])
     columns: dict[str, NDArray[Any]] = {}
     sides: dict[str, float] = {}
     for thr in V2_IOUS:
@@ -174,7 +180,7 @@ def trivial_columns(
 
 
 def compute_localization(
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[ImageRecord],
     *,
     iou_thrs: Sequence[float] = V2_IOUS,
     match: Match = "ge",
@@ -201,7 +207,7 @@ def compute_localization(
     * ``pxap``; ``trivial_whole``, ``trivial_centre``: see :func:`trivial_columns`.
 
     Args:
-        records: One mapping per image.
+        records: One per image.
         iou_thrs: IoUs of ``gt_known_iouXX`` and ``best_threshold_iouXX``.
         match: ``ge`` or ``gt``.
         average: ``micro`` (images) or ``macro`` (classes).
@@ -219,41 +225,40 @@ def compute_localization(
             without ground-truth boxes.
 
     Examples:
-        >>> record = dict(img_id="a", gt_label=0, num_gt=1, box_iou=np.array([0.6]),
-        ...               top5=np.array([0]), trivial_whole=0.4, trivial_centre=np.zeros(112))
-        >>> wrong = dict(record, img_id="b", top5=np.array([1]), box_iou=np.array([0.4, 0.9]))
+        >>> from dataclasses import replace
+        >>> record = BoxRecord(img_id="a", gt_label=0, num_gt=1, top5=np.array([0]),
+        ...                    box_iou=np.array([0.6]), box_score=np.ones(1),
+        ...                    trivial_whole=0.4, trivial_centre=np.zeros(112))
+        >>> wrong = replace(record, img_id="b", top5=np.array([1]),
+        ...                 box_iou=np.array([0.4, 0.9]), box_score=np.ones(2))
         >>> numbers = compute_localization([record, wrong], bootstrap=0)["metrics"]
         >>> [numbers[key] for key in ("gt_known", "top1_loc", "multi_gt_known", "mean_boxes")]
         [50.0, 50.0, 100.0, 1.5]
     """
     check_records(records)
-    records = sorted(records, key=lambda record: str(record["img_id"]))
-    labels = np.array([record["gt_label"] for record in records], dtype=np.int64)
+    records = sorted(records, key=lambda record: record.img_id)
+    labels = np.array([record.gt_label for record in records], dtype=np.int64)
     columns: dict[str, NDArray[Any]] = {}
     thresholds: dict[str, float] = {}
     curves: dict[str, Floats] = {}
-    fields, boxed = records[0].keys(), records[0]["num_gt"] > 0
+    boxed, classified = records[0].num_gt > 0, records[0].top5 is not None
+    maps = [record for record in records if isinstance(record, MapRecord)]
+    boxes = [record for record in records if isinstance(record, BoxRecord)]
     more = [thr for thr in iou_thrs if thr != 0.5]
-    if "top5" in fields:
+    if classified:
         columns |= classification_columns(records)
-    if boxed and "grey_max" in fields:
+    if boxed and maps:
         found, thresholds, curves = map_columns(
-            records,
-            labels,
-            more,
-            match=match,
-            average=average,
-            interval=interval,
-            rule=rule,
+            maps, labels, more, match=match, average=average, interval=interval, rule=rule
         )
         columns |= found
-    elif boxed and "box_iou" in fields:
-        columns |= box_columns(records, more, match)
-        columns["mean_boxes"] = np.array([len(record["box_iou"]) for record in records])
+    elif boxed and boxes:
+        columns |= box_columns(boxes, more, match)
+        columns["mean_boxes"] = np.array([len(record.box_iou) for record in boxes])
     for k in (1, 5):
-        if "gt_known" in columns and "top5" in fields:
+        if "gt_known" in columns and classified:
             columns[f"top{k}_loc"] = columns["gt_known"] & columns[f"top{k}_cls"]
-    if "multi5_gt_known" in columns and "top5" in fields:
+    if "multi5_gt_known" in columns and classified:
         columns["multi_top5_loc"] = columns["multi5_gt_known"] & columns["top5_cls"]
     shown = list(columns)
     if boxed:
@@ -272,9 +277,10 @@ def compute_localization(
         for label in np.unique(labels)
     ]
     histograms: list[NDArray[Any]] = []
-    if "hist_fg" in fields:
+    if maps and maps[0].hist_fg is not None:
         for key in ("hist_fg", "hist_bg"):
-            histograms.append(np.stack([record[key] for record in records]).astype(np.float64))
+            stack = np.stack([getattr(record, key) for record in maps])
+            histograms.append(stack.astype(np.float64))
         metrics["pxap"] = float(pxap_compute(*(hist.sum(axis=0) for hist in histograms)))
     intervals = {}
     if bootstrap:
@@ -284,7 +290,7 @@ def compute_localization(
     )
 
 
-def check_records(records: Sequence[Mapping[str, Any]]) -> None:
+def check_records(records: Sequence[ImageRecord]) -> None:
     """Refuse records that cannot be put side by side.
 
     Raises:
@@ -294,22 +300,30 @@ def check_records(records: Sequence[Mapping[str, Any]]) -> None:
         raise ValueError("no records: the split is empty, or no sample reached the metric")
     seen: set[str] = set()
     first = records[0]
+    names = first.present().keys()
     for record in records:
-        if record["img_id"] in seen:
-            raise ValueError(f"image {record['img_id']!r} was evaluated twice")
-        seen.add(record["img_id"])
-        if record.keys() != first.keys():
-            different = sorted(record.keys() ^ first.keys())
+        if record.img_id in seen:
+            raise ValueError(f"image {record.img_id!r} was evaluated twice")
+        seen.add(record.img_id)
+        if record.present().keys() != names:
+            different = sorted(record.present().keys() ^ names)
             raise ValueError(
-                f"images {first['img_id']!r} and {record['img_id']!r} differ in the fields "
+                f"images {first.img_id!r} and {record.img_id!r} differ in the fields "
                 f"{different}: every image needs the same kind of prediction and ground truth"
             )
-        if (record["num_gt"] > 0) != (first["num_gt"] > 0):
-            without = record if first["num_gt"] else first
+        if (record.num_gt > 0) != (first.num_gt > 0):
+            without = record if first.num_gt else first
             raise ValueError(
-                f"image {without['img_id']!r} has no ground-truth box, others have: "
+                f"image {without.img_id!r} has no ground-truth box, others have: "
                 "leave it out of the split or give it a box"
             )
+
+
+def _has(value: T | None) -> T:
+    """A field that :func:`check_records` has seen to be there."""
+    if value is None:
+        raise ValueError("a record lacks a field that its neighbours have")
+    return value
 
 
 def _means(

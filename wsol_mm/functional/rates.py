@@ -141,7 +141,12 @@ def trivial_update(gt: Floats, frame: int, *, plus_one: bool) -> tuple[float, Fl
 def top_labels(scores: ArrayLike, k: int = 5) -> NDArray[np.int64]:
     """The k best classes, best first; equal scores keep the order of their index.
 
-    >>> top_labels([0.1, 0.4, 0.4, 0.1], k=3)
-    array([1, 2, 0])
+    None is best where a score is NaN or infinitely high: the image is wrong, not of class 0.
+
+    >>> top_labels([0.1, 0.4, 0.4, 0.1], k=3), top_labels([0.1, np.nan])
+    (array([1, 2, 0]), array([], dtype=int64))
     """
-    return np.argsort(-np.asarray(scores), kind="stable")[:k]
+    values = np.asarray(scores, dtype=np.float64)
+    if np.isnan(values).any() or (values == np.inf).any():
+        return np.zeros(0, dtype=np.int64)
+    return np.argsort(-values, kind="stable")[:k]

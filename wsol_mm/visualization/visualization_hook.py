@@ -1,6 +1,7 @@
 """Pictures of what was localized, during validation and test."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import mmcv
 import numpy as np
@@ -23,8 +24,9 @@ class WSOLVisualizationHook(Hook):
     """Draw heat map, predicted boxes (red) and ground truth (green) on the original image.
 
     Works for localizers (``pred_maps``) and detectors (``pred_instances``). The image is read
-    from ``img_path`` because boxes live in the original frame. Pictures go to the visualizer's
-    backends and, if ``out_dir`` is set, to files.
+    from ``img_path`` because boxes live in the original frame. Pictures are named by the image's
+    id, so that equal file names in two folders are two pictures: ``<out_dir>/<img_id>.png`` if
+    ``out_dir`` is set, and in the visualizer's backends the id with its slashes quoted.
 
     Args:
         enable: Draw at all. ``tools/test.py --show-dir`` switches it on.
@@ -59,6 +61,7 @@ class WSOLVisualizationHook(Hook):
             components=components,
         )
         self.score_thr = score_thr
+        self._seen = 0
 
     def picture(self, sample: object) -> np.ndarray:
         """Draw one data sample; (H, W, 3) uint8, BGR."""
@@ -83,17 +86,25 @@ class WSOLVisualizationHook(Hook):
             image = draw_boxes(image, truth, GROUND_TRUTH)
         return draw_boxes(image, boxes, PREDICTION, scores)
 
-    def draw(self, runner: Runner, batch_idx: int, outputs: list, step: int) -> None:
+    def draw(self, runner: Runner, outputs: list, step: int) -> None:
         """Draw every ``interval``-th image, counted over the whole loop."""
-        first = batch_idx * len(outputs)
+        first, self._seen = self._seen, self._seen + len(outputs)
         for index, sample in enumerate(outputs if self.enable else (), start=first):
             if index % self.interval:
                 continue
             picture = self.picture(sample)
-            name = Path(sample.img_path).stem
             if self.out_dir:
-                mmcv.imwrite(picture, str(self.out_dir / f"{name}.png"))
+                mmcv.imwrite(picture, str(self.out_dir / f"{sample.img_id}.png"))
+            name = quote(sample.img_id, safe=" ")
             runner.visualizer.add_image(name, picture[..., ::-1], step=step)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Count from the first image again."""
+        self._seen = 0
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Count from the first image again."""
+        self._seen = 0
 
     def after_val_iter(
         self,
@@ -103,7 +114,7 @@ class WSOLVisualizationHook(Hook):
         outputs: list | None = None,
     ) -> None:
         """Draw during validation."""
-        self.draw(runner, batch_idx, outputs or [], runner.epoch)
+        self.draw(runner, outputs or [], runner.epoch)
 
     def after_test_iter(
         self,
@@ -113,4 +124,4 @@ class WSOLVisualizationHook(Hook):
         outputs: list | None = None,
     ) -> None:
         """Draw during test."""
-        self.draw(runner, batch_idx, outputs or [], 0)
+        self.draw(runner, outputs or [], 0)

@@ -142,13 +142,13 @@ def test_the_protocol_and_the_samples_must_agree(data, images):
     with pytest.raises(ValueError, match=r"0\.png: classes were ranked on the second_view"):
         make_record(sample, get_protocol("ci_cam"))
     record = make_record(sample, protocol)
-    assert record["map_scope"] == "image"
+    assert record.map_scope == "image"
     # the same box as that of the map made by hand, in the one-pass protocol
     plain = {key: value for key, value in sample.items() if key != "ranking"}
     plain["pred_maps"] = by_hand(model, images[0], None)[1][None]
     plain["map_labels"] = np.array([-1])
-    expected = make_record(plain, get_protocol("ci_cam"))["box_iou"]
-    np.testing.assert_allclose(record["box_iou"], expected, atol=1e-9)
+    expected = make_record(plain, get_protocol("ci_cam")).box_iou
+    np.testing.assert_allclose(record.box_iou, expected, atol=1e-9)
     with pytest.raises(ValueError, match=r"same_view, protocol 'ci_cam_two_pass' says second_view"):
         make_record(plain, protocol)
     other = get_protocol({"name": "wsolevaluation", "ranking": "second_view"})

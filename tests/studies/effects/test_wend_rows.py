@@ -10,6 +10,7 @@ from studies.effects.rows.wend import FORMS, GROUPS, LOSS, METRICS
 from studies.harness import trial as trials
 from studies.toy.methods import METHODS
 from studies.toy.methods import METRICS as HEADINGS
+from wsol_mm.functional.image_record import BoxRecord
 from wsol_mm.functional.localization import compute_localization
 from wsol_mm.functional.weighted_entropy import Form
 
@@ -115,7 +116,8 @@ def test_groups_share_runs():
 
 
 def test_headings_exist_for_what_detectors_report():
-    record = {"img_id": "a", "gt_label": 0, "num_gt": 1, "box_iou": np.array([0.6, 0.2])}
-    record |= {"trivial_whole": 0.4, "trivial_centre": np.zeros(112)}
+    boxes = {"box_iou": np.array([0.6, 0.2]), "box_score": np.ones(2)}
+    boxes |= {"trivial_whole": 0.4, "trivial_centre": np.zeros(112)}
+    record = BoxRecord(img_id="a", gt_label=0, num_gt=1, **boxes)
     reported = compute_localization([record], bootstrap=0)["metrics"]
     assert set(METRICS) <= set(HEADINGS) & set(reported)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from studies.harness.fork import run_tool
-from wsol_mm.engine.file_lock import file_lock
+from wsol_mm.io import file_lock
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -68,7 +68,7 @@ def test_a_killed_study_leaves_the_lock_to_its_tool(tmp_path):
     driver.write_text(
         "from pathlib import Path\n"
         "from studies.harness.fork import run_tool\n"
-        "from wsol_mm.engine.file_lock import file_lock\n"
+        "from wsol_mm.io import file_lock\n"
         "if __name__ == '__main__':\n"
         f"    folder = Path({str(tmp_path)!r})\n"
         "    with file_lock(folder / '.lock') as lock:\n"

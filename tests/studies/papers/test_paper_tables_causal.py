@@ -90,7 +90,7 @@ def test_the_thresholds_of_figure_4_share_two_trainings():
     assert len({trial_key(trial) for trial in trials}) == len(trials) == 14
     for row, trial in zip(CI_CAM["Figure 4"].rows, trials, strict=True):
         protocol = resolved_config(trial, test=True).test_evaluator.protocol
-        assert protocol == {"name": "ci_cam_two_pass", "cut": float(row.labels[1])}
+        assert protocol == {"name": "ci_cam_two_pass", "threshold": float(row.labels[1])}
 
 
 def test_ci_cam_is_tested_as_its_config_of_two_passes_says():

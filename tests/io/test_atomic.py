@@ -2,7 +2,7 @@
 
 import pytest
 
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 
 def test_replaces_the_old_file_and_leaves_nothing_behind(tmp_path):

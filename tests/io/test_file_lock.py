@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 
-from wsol_mm.engine.file_lock import file_lock
+from wsol_mm.io import file_lock
 
 
 def test_a_lock_outlives_its_process_with_the_tool(tmp_path):
@@ -12,7 +12,7 @@ def test_a_lock_outlives_its_process_with_the_tool(tmp_path):
     code = (
         "import os, subprocess, sys\n"
         "from pathlib import Path\n"
-        "from wsol_mm.engine.file_lock import file_lock\n"
+        "from wsol_mm.io import file_lock\n"
         f"with file_lock(Path({str(tmp_path / 'lock')!r})) as lock:\n"
         "    subprocess.Popen(['sleep', '2'], pass_fds=(lock.fileno(),))\n"
         "    os.kill(os.getpid(), 9)\n"
