@@ -108,7 +108,7 @@ def test_100_000_random_maps_equal_contour_search(chunk):
     rng = np.random.default_rng(chunk)
     kinds = sorted(KINDS)
     for number in range(5000):
-        height, width = rng.integers(1, 33, 2)
+        height, width = rng.integers(1, 17, 2)
         grey = KINDS[kinds[number % len(kinds)]](rng, height, width).astype(np.uint8)
         plus_one = bool(number % 2)
         gt = boxes_in(rng, *grey.shape, int(rng.integers(1, 4)))
