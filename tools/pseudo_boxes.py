@@ -5,8 +5,9 @@
 
 The result is a COCO json with one category whose ``info`` records maker, config, checkpoint,
 threshold and where the threshold came from. By default the threshold is the best one of the
-validation split; the boxes of the split itself are never read. Run the same command again after a
-kill and it continues.
+validation split; the boxes of the split itself are never read. A detector has scores in place of a
+threshold: its best box, or with ``--boxes all`` all of them, from ``--score-threshold`` on, and the
+file keeps the scores. Run the same command again after a kill and it continues.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
@@ -25,8 +27,10 @@ from wsol_mm.apis.command import (
     strict_checkpoint_hook,
 )
 from wsol_mm.apis.pseudo_boxes import (
+    ScoreRule,
     coco_json,
     file_sha256,
+    is_detector,
     make_boxes,
     unlabelled_dataset,
     write_json,
@@ -49,11 +53,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", required=True, type=Path, help="COCO json to write")
     parser.add_argument(
         "--threshold",
-        default="val",
-        help="'val' (best of the val split, default), a number in [0, 1), 'otsu' or 'mean'",
+        help="of maps: 'val' (best of val, default), a number in [0, 1), 'otsu' or 'mean'",
     )
     parser.add_argument(
-        "--boxes", default="largest", choices=("largest", "all"), help="components kept per image"
+        "--boxes",
+        default="largest",
+        choices=("largest", "all"),
+        help="components of a map, or boxes of a detector, kept per image",
+    )
+    parser.add_argument(
+        "--score-threshold", type=float, help="of a detector: least score of a box (default 0)"
     )
     parser.add_argument("--batch-size", type=int, default=32)
     add_run_options(parser)
@@ -73,15 +82,39 @@ def check_args(args: argparse.Namespace) -> None:
         raise FileNotFoundError(
             f"checkpoint {args.checkpoint} does not exist: tools/train.py {args.config} makes one"
         )
-    BoxRule.parse(args.threshold, words=WORDS, key="--threshold")
+    BoxRule.parse(args.threshold or "val", words=WORDS, key="--threshold")
+    ScoreRule(args.score_threshold or 0.0)
 
 
-def choose_rule(args: argparse.Namespace, runner: Runner) -> BoxRule:
-    """The rule of the val split's WSOLMetric, at the wanted threshold."""
-    rule = box_rule_of(runner.cfg.val_evaluator, threshold=args.threshold, components=args.boxes)
+def choose_rule(args: argparse.Namespace, runner: Runner) -> BoxRule | ScoreRule:
+    """The rule of the val split's WSOLMetric, at the wanted threshold; a detector's of scores.
+
+    Raises:
+        ValueError: A threshold of maps for a detector, or of scores for a localizer.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    if is_detector(model):
+        if args.threshold is not None:
+            raise ValueError(
+                f"--threshold {args.threshold}: a detector has no map; use --score-threshold"
+            )
+        return ScoreRule(args.score_threshold or 0.0, args.boxes)
+    if args.score_threshold is not None:
+        raise ValueError(
+            f"--score-threshold {args.score_threshold}: maps have no scores; use --threshold"
+        )
+    threshold = args.threshold or "val"
+    rule = box_rule_of(runner.cfg.val_evaluator, threshold=threshold, components=args.boxes)
     if rule.threshold == "val":
         return rule.at(**transfer_threshold(runner.val_loop.run()))
     return rule
+
+
+def rule_words(rule: BoxRule | ScoreRule) -> tuple[float | str, str]:
+    """Threshold of a rule and where it comes from."""
+    if isinstance(rule, ScoreRule):
+        return rule.score_threshold, "score"
+    return rule.threshold, rule.source
 
 
 def run(args: argparse.Namespace) -> None:
@@ -94,6 +127,7 @@ def run(args: argparse.Namespace) -> None:
     )
     runner.load_or_resume()
     rule = choose_rule(args, runner)
+    threshold, source = rule_words(rule)
     runner.model.eval()
     dataset = DATASETS.build(unlabelled_dataset(cfg, args.split))
     strict_checkpoint_hook(runner).check_data(runner, dataset, args.split)
@@ -103,8 +137,8 @@ def run(args: argparse.Namespace) -> None:
         "checkpoint": Path(args.checkpoint).name,
         "checkpoint_sha256": file_sha256(args.checkpoint),
         "split": args.split,
-        "threshold": rule.threshold,
-        "threshold_source": rule.source,
+        "threshold": threshold,
+        "threshold_source": source,
         "box_rule": rule.to_dict(),
     }
     parts = args.out.with_name(f"{args.out.name}.parts")
@@ -117,7 +151,7 @@ def run(args: argparse.Namespace) -> None:
         empty = sum(not entry["boxes"] for entry in done.values())
         print(
             f"{args.out}: {len(content['annotations'])} boxes for {len(done)} images, {empty} "
-            f"without a box; threshold {rule.threshold} ({rule.source})"
+            f"without a box; threshold {threshold} ({source})"
         )
 
 

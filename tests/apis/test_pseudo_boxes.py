@@ -8,7 +8,14 @@ import torch
 from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
 
-from wsol_mm.apis.pseudo_boxes import coco_json, finished, make_boxes, sample_boxes, write_json
+from wsol_mm.apis.pseudo_boxes import (
+    ScoreRule,
+    coco_json,
+    finished,
+    make_boxes,
+    sample_boxes,
+    write_json,
+)
 from wsol_mm.functional.box_rule import BoxRule
 
 RULE = BoxRule(threshold=0.5)
@@ -31,24 +38,52 @@ def with_map(**kwargs):
 
 
 def test_map_boxes_come_back_to_the_original_frame():
-    np.testing.assert_allclose(sample_boxes(with_map(), RULE), [[50, 25, 150, 75]], atol=1e-9)
+    found = sample_boxes(with_map(), RULE)
+    np.testing.assert_allclose(found.boxes, [[50, 25, 150, 75]], atol=1e-9)
+    assert found.scores is None
 
 
 def test_centre_crop_is_undone():
     matrix = np.array([[1.0, 0, -20], [0, 1.0, -10], [0, 0, 1]])
     np.testing.assert_allclose(
-        sample_boxes(with_map(matrix=matrix), RULE), [[36, 26, 68, 58]], atol=1e-9
+        sample_boxes(with_map(matrix=matrix), RULE).boxes, [[36, 26, 68, 58]], atol=1e-9
     )
 
 
-def test_detector_gives_its_best_box():
+@pytest.mark.parametrize(
+    ("rule", "boxes", "scores"),
+    [
+        (ScoreRule(), [[5, 5, 50, 60]], [0.9]),
+        (ScoreRule(0.95), [], []),
+        # best first; the second has no area
+        (ScoreRule(0.0, "all"), [[5, 5, 50, 60], [0, 0, 10, 10]], [0.9, 0.2]),
+        (ScoreRule(0.3, "all"), [[5, 5, 50, 60]], [0.9]),
+    ],
+)
+def test_detector_gives_its_best_box_or_all_from_a_score_on(rule, boxes, scores):
     sample = DataSample(metainfo=dict(img_id="a.png", ori_shape=(100, 200)))
     instances = InstanceData(
         bboxes=torch.tensor([[0.0, 0, 10, 10], [5, 5, 50, 60], [7, 7, 7, 9]]),
         scores=torch.tensor([0.2, 0.9, 0.5]),
     )
     sample.set_field(instances, "pred_instances", dtype=InstanceData)
-    np.testing.assert_array_equal(sample_boxes(sample, RULE), [[5, 5, 50, 60]])
+    found = sample_boxes(sample, rule)
+    np.testing.assert_array_equal(found.boxes, np.reshape(boxes, (-1, 4)))
+    np.testing.assert_allclose(found.scores, scores, rtol=1e-6)
+
+
+def test_scores_are_kept_in_the_file():
+    line = {"width": 9, "height": 9, "boxes": [[0, 0, 4, 4], [1, 1, 3, 3]], "scores": [0.75, 0.5]}
+    content = coco_json({"a.png": line}, {})
+    assert [box["score"] for box in content["annotations"]] == [0.75, 0.5]
+    del line["scores"]
+    content = coco_json({"a.png": line}, {})
+    assert not any("score" in box for box in content["annotations"])
+
+
+def test_a_score_is_no_percentage():
+    with pytest.raises(ValueError, match=r"--score-threshold 30: expected 0 to 1"):
+        ScoreRule(30)
 
 
 class Images(torch.utils.data.Dataset):

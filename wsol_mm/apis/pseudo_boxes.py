@@ -7,8 +7,9 @@ continues where it was; the json appears by one rename when every image is done.
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -47,26 +48,70 @@ def unlabelled_dataset(cfg: Config, split: str) -> dict[str, Any]:
     return {**dataset, "pipeline": pipeline, "supervision": "image", "test_mode": False}
 
 
-def sample_boxes(sample: Any, box_rule: BoxRule) -> np.ndarray:
-    """Boxes of one predicted data sample in its original frame.
+@dataclass(frozen=True)
+class ScoreRule:
+    """Which boxes of a detector become pseudo boxes.
+
+    Attributes:
+        score_threshold: Boxes below it are left out, in [0, 1].
+        components: ``largest`` keeps the best box alone, ``all`` every one.
+
+    Raises:
+        ValueError: The threshold is no score.
+    """
+
+    score_threshold: float = 0.0
+    components: Literal["largest", "all"] = "largest"
+
+    def __post_init__(self) -> None:
+        """Refuse a threshold outside [0, 1]."""
+        if not 0 <= self.score_threshold <= 1:
+            raise ValueError(f"--score-threshold {self.score_threshold}: expected 0 to 1")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All keys, for the file."""
+        return asdict(self)
+
+
+class Found(NamedTuple):
+    """Boxes of an image.
+
+    Attributes:
+        boxes: (m, 4) float64 xyxy in the original frame, exclusive end, clipped to the image, boxes
+            without area dropped.
+        scores: (m,) of a detector, the best one first; None of a localizer.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray | None
+
+
+def is_detector(model: torch.nn.Module) -> bool:
+    """Whether a model is one of mmdet's or built on one, whose boxes have scores and no maps."""
+    return any(base.__module__.startswith("mmdet.") for base in type(model).__mro__)
+
+
+def sample_boxes(sample: Any, rule: BoxRule | ScoreRule) -> Found:
+    """Boxes of one predicted data sample.
 
     Args:
         sample: Output of a localizer (``pred_maps``) or a detector (``pred_instances``).
-        box_rule: From a map to boxes; a detector gives its highest-scored box.
-
-    Returns:
-        (m, 4) float64 xyxy, exclusive end, clipped to the image, boxes without area dropped.
+        rule: From a map to boxes, or which boxes of a detector are kept.
     """
     if "pred_maps" in sample:
         height, width = sample.img_shape
         score_map = sample.pred_maps[0].double().cpu().numpy()
-        boxes = box_rule.apply(score_map, (width, height))
-        boxes = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape)
+        boxes = rule.apply(score_map, (width, height))
+        boxes, scores = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape), None
     else:
-        instances = sample.pred_instances
-        best = instances[instances.scores.argsort(descending=True)[:1]]
-        boxes = best.bboxes.double().cpu().numpy()
-    return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+        found = sample.pred_instances
+        found = found[found.scores.argsort(descending=True)]
+        found = found[found.scores >= rule.score_threshold]
+        if rule.components == "largest":
+            found = found[:1]
+        boxes, scores = found.bboxes.double().cpu().numpy(), found.scores.double().cpu().numpy()
+    kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return Found(boxes[kept], None if scores is None else scores[kept])
 
 
 def finished(parts: Path, stamp: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -99,7 +144,7 @@ def make_boxes(
     dataset: Dataset,
     parts: Path,
     stamp: dict[str, Any],
-    box_rule: BoxRule,
+    box_rule: BoxRule | ScoreRule,
     batch_size: int,
     num_workers: int,
 ) -> dict[str, dict[str, Any]]:
@@ -110,7 +155,7 @@ def make_boxes(
         dataset: Items with the test pipeline.
         parts: Folder of the part files.
         stamp: Identifies the settings; written as the first line of each part.
-        box_rule: From a map to boxes.
+        box_rule: From a map to boxes, or which boxes of a detector are kept.
         batch_size: Images per step.
         num_workers: Loader processes.
 
@@ -149,17 +194,20 @@ def make_boxes(
 
 @torch.no_grad()
 def localize(
-    model: torch.nn.Module, loader: DataLoader, box_rule: BoxRule
+    model: torch.nn.Module, loader: DataLoader, box_rule: BoxRule | ScoreRule
 ) -> Iterator[dict[str, Any]]:
-    """Yield one line per image: its name, size and boxes."""
+    """Yield one line per image: its name, size and boxes, and the scores of a detector's."""
     for batch in loader:
         for sample in model.test_step(batch):
             height, width = sample.ori_shape
+            found = sample_boxes(sample, box_rule)
+            scores = {} if found.scores is None else {"scores": found.scores.tolist()}
             yield {
                 "img_id": sample.img_id,
                 "width": int(width),
                 "height": int(height),
-                "boxes": sample_boxes(sample, box_rule).tolist(),
+                "boxes": found.boxes.tolist(),
+                **scores,
             }
 
 
@@ -171,7 +219,7 @@ def coco_json(done: dict[str, dict[str, Any]], info: dict[str, Any]) -> dict[str
         info: Provenance: maker, config, checkpoint and its hash, threshold and its source.
 
     Returns:
-        ``info``, ``images``, ``categories`` (one), ``annotations`` (xywh).
+        ``info``, ``images``, ``categories`` (one), ``annotations`` (xywh; ``score`` of a detector).
 
     Raises:
         ValueError: When no image got a box.
@@ -186,7 +234,8 @@ def coco_json(done: dict[str, dict[str, Any]], info: dict[str, Any]) -> dict[str
                 "height": entry["height"],
             }
         )
-        for x0, y0, x1, y1 in entry["boxes"]:
+        scores = entry.get("scores")
+        for place, (x0, y0, x1, y1) in enumerate(entry["boxes"]):
             annotations.append(
                 {
                     "id": len(annotations) + 1,
@@ -195,11 +244,12 @@ def coco_json(done: dict[str, dict[str, Any]], info: dict[str, Any]) -> dict[str
                     "bbox": [x0, y0, x1 - x0, y1 - y0],
                     "area": (x1 - x0) * (y1 - y0),
                     "iscrowd": 0,
+                    **({} if scores is None else {"score": scores[place]}),
                 }
             )
     if not annotations:
         raise ValueError(
-            "no image got a box, so nothing is written: the maps are constant or the threshold "
+            "no image got a box, so nothing is written: the maps are constant, or the threshold "
             f"{info.get('threshold')} is too high"
         )
     return {
