@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ SHORTER_SIDE = 512
 
 def is_detector(model: nn.Module) -> bool:
     """Whether a model of a config is one of MMDetection's."""
-    return any(hasattr(model, part) for part in ("bbox_head", "roi_head", "rpn_head"))
+    module = sys.modules.get("mmdet.models.detectors.base")  # loaded where there is one
+    return module is not None and isinstance(model, module.BaseDetector)
 
 
 def is_localizer(model: nn.Module) -> bool:
@@ -37,6 +39,7 @@ def is_localizer(model: nn.Module) -> bool:
 
 def class_count(model: nn.Module) -> int:
     """Classes of a model built from a config."""
+    model = getattr(model, "detector", model)  # BinaryClassDetector's
     head = getattr(model, "head", None) or getattr(model, "bbox_head", None)
     if head is None and hasattr(model, "roi_head"):
         head = model.roi_head.bbox_head
@@ -108,7 +111,8 @@ class ConfigModel:
         """
         samples = self._run(images, None if labels is None else [row[0] for row in labels])
         if self.detects:
-            return [self._boxes(*pair) for pair in zip(images, samples, strict=True)]
+            asked = labels if len(self.classes) > 1 and labels is not None else [None] * len(images)
+            return [self._boxes(*item) for item in zip(images, samples, asked, strict=True)]
         found = [_maps(sample) for sample in samples]
         scores = [sample.pred_score.float().cpu().numpy() for sample in samples]
         wanted = labels or [np.argsort(-row, kind="stable")[:topk].tolist() for row in scores]
@@ -163,9 +167,13 @@ class ConfigModel:
         seen = tuple(int(side) for side in sample.img_shape[:2])
         return Frame((width, height), seen[::-1], np.asarray(matrix, dtype=np.float64) @ shrink)
 
-    def _boxes(self, image: NDArray[np.uint8], sample: Any) -> Prediction:
+    def _boxes(
+        self, image: NDArray[np.uint8], sample: Any, labels: Sequence[int] | None
+    ) -> Prediction:
         frame = self._frame(image, sample)
         instances = sample.pred_instances
+        if labels is not None:
+            instances = instances[torch.isin(instances.labels.cpu(), torch.tensor(labels))]
         instances = instances[instances.scores.argsort(descending=True)]
         height, width = sample.ori_shape
         scale = np.array([frame.size[0] / width, frame.size[1] / height] * 2)

@@ -161,7 +161,7 @@ class Localizer(BaseInferencer):
             objects: The largest object of a class, or all of its map's components (of a detector
                 all boxes above the threshold).
             threshold: A share of the map's maximum in [0, 1), ``otsu``, ``mean``; of a detector the
-                lowest score. By default the config's, see ``rule``.
+                lowest score of ``all``. By default the config's, see ``rule``.
             show: Open each picture in a viewer.
             out_dir: Folder for pictures.
             show_progress: A progress bar; the constructor's by default.
@@ -226,7 +226,8 @@ class Localizer(BaseInferencer):
             asked = [wanted(name) for name in names] if labels is not None else None
             predictions = self.forward([image for _, image in batch], labels=asked, topk=topk)
             for (source, _), prediction in zip(batch, predictions, strict=True):
-                yield self._result(source, prediction, rule, source_of_threshold, objects)
+                most = None if objects == "all" else topk if asked is None else len(self.classes)
+                yield self._result(source, prediction, rule, source_of_threshold, most)
             if bar is not None:
                 bar.update(len(batch))
 
@@ -261,7 +262,7 @@ class Localizer(BaseInferencer):
         ]
         return [
             _name_objects(
-                prediction, row, [int(row.argmax())] if labels is None else list(labels[number])
+                prediction, row, np.argsort(-row)[:topk] if labels is None else labels[number]
             )
             for number, (prediction, row) in enumerate(zip(boxes, scores, strict=True))
         ]
@@ -384,14 +385,15 @@ class Localizer(BaseInferencer):
         prediction: Prediction,
         rule: BoxRule | float,
         source_of_threshold: str,
-        objects: str,
+        most: int | None,
     ) -> Localization:
         if isinstance(rule, BoxRule):
             boxes, labels, scores = _boxes_of_maps(prediction, rule)
         else:
             keep = prediction.scores >= rule
-            if objects == "one":
-                keep = np.arange(len(keep)) < 1
+            if most is not None:  # the best box of each of the best classes
+                _, first = np.unique(prediction.labels, return_index=True)
+                keep = np.isin(np.arange(len(keep)), np.sort(first)[:most])
             boxes, labels, scores = (
                 part[keep] for part in (prediction.boxes, prediction.labels, prediction.scores)
             )
@@ -470,7 +472,7 @@ def _name_objects(
 ) -> Prediction:
     """A detector's boxes with the image's classes: every box for each of them."""
     count = len(prediction.boxes)
-    order = [(box, label) for label in labels for box in range(count)]
+    order = [(box, int(label)) for label in labels for box in range(count)]
     rows = np.array([box for box, _ in order], dtype=np.int64)
     names = np.array([label for _, label in order], dtype=np.int64)
     return Prediction(

@@ -57,7 +57,8 @@ def get_model(
         CheckpointError: No weights are known, or they do not fit.
     """
     cfg, weights = find_config(model)
-    cfg.model.setdefault("data_preprocessor", cfg.get("data_preprocessor"))
+    if cfg.get("data_preprocessor") is not None:
+        cfg.model.setdefault("data_preprocessor", cfg.data_preprocessor)
     strip_pretrained(cfg.model)
     with DefaultScope.overwrite_default_scope(cfg.get("default_scope", "mmengine")), _quiet():
         built = MODELS.build(cfg.model)
