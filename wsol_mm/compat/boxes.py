@@ -23,7 +23,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     """
     if offset:
         boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
-    return torch.ops.torchvision.nms(boxes, scores, iou_threshold)
+    # mmcv compares in float32: an IoU of exactly 0.3 is not above 0.3
+    return torch.ops.torchvision.nms(boxes, scores, float(np.float32(iou_threshold)))
 
 
 def softnms(

@@ -6,6 +6,8 @@
 from collections.abc import Callable
 from typing import NoReturn
 
+import torchvision  # noqa: F401 - registers torch.ops.torchvision
+
 from wsol_mm.compat.attention import ms_deform_attn_backward, ms_deform_attn_forward
 from wsol_mm.compat.boxes import bbox_overlaps, nms, nms_match, softnms
 from wsol_mm.compat.deform_conv import (
