@@ -9,6 +9,7 @@ from mmengine.hub import get_config
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor, nn
 
+from wsol_mm.engine.whole_checkpoint import load_whole
 from wsol_mm.registry import MODELS
 
 
@@ -59,10 +60,8 @@ class FrozenTeacher(nn.Module):
             return
         file = self._file(self.checkpoint)
         content = CheckpointLoader.load_checkpoint(file, map_location="cpu")
-        state = content.get("state_dict", content)
-        state = {name.removeprefix("module."): value for name, value in state.items()}
         try:
-            self.network.load_state_dict(state)
+            load_whole(self.network, content, file)
         except RuntimeError as error:
             raise ValueError(
                 f"model.{self.key}.checkpoint: {file} does not hold the network that "
