@@ -38,31 +38,37 @@ TRUNK = {
     "resnet50": 25_557_032 - 2049 * 1000,
     "inception_v3": 8_965_856,
     "resnet18": 717_990 - 129 * 6,
+    "efficientnet_lite0": 3_371_008,
 }
 HEAD = {
     ("acol", "vgg16"): 2 * hidden(512),
     ("acol", "resnet50"): 2 * hidden(2048),
     ("acol", "inception_v3"): 2 * hidden(768),
     ("acol", "resnet18"): 2 * hidden(128, 64),
+    ("acol", "efficientnet_lite0"): 0,
     ("spg", "vgg16"): hidden(512) + mask_branches(512, 512, 1024),
     ("spg", "resnet50"): mask_branches(1024, 1024, 2048),
     ("spg", "inception_v3"): hidden(768) + mask_branches(288, 768, 1024),
     ("spg", "resnet18"): mask_branches(64, 64, 128, 64),
+    ("spg", "efficientnet_lite0"): mask_branches(112, 192, 1280),
 }
 CLASSIFIER = {
     **{("acol", net): (2, 1024) for net in ("vgg16", "resnet50", "inception_v3")},
     ("acol", "resnet18"): (2, 64),
+    ("acol", "efficientnet_lite0"): (2, 1280),
     ("spg", "vgg16"): (1, 1024),
     ("spg", "resnet50"): (1, 2048),
     ("spg", "inception_v3"): (1, 1024),
     ("spg", "resnet18"): (1, 128),
+    ("spg", "efficientnet_lite0"): (1, 1280),
 }
+LITE0 = "efficientnet_lite0_cub"
 NAMES = [
     f"{method}/{net}_{data}"
     for method in ("acol", "spg")
     for net in ("vgg16", "resnet50", "inception_v3")
     for data in ("cub", "ilsvrc", "openimages30k")
-] + ["acol/resnet18_toy", "spg/resnet18_toy"]
+] + [f"{method}/{name}" for method in ("acol", "spg") for name in ("resnet18_toy", LITE0)]
 
 
 def parts(name):

@@ -10,6 +10,7 @@ from mmengine.registry import HOOKS, MODELS, PARAM_SCHEDULERS, DefaultScope
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 VGG, RESNET = 14_714_688 + 4_719_616, 25_557_032 - 2049 * 1000
+LITE0 = 3_371_008
 SIZES = {
     # trunk, conv6 and classifier; the losses and the dropout have no parameters
     "bridgegap/vgg16_cub": (VGG + 1025 * 200, 224, 14),
@@ -17,9 +18,11 @@ SIZES = {
     "bridgegap/resnet50_cub": (RESNET + 2049 * 200, 224, 28),
     "bridgegap/resnet50_cub_released": (RESNET + 2049 * 200, 224, 28),
     "bridgegap/resnet50_ilsvrc": (RESNET + 2049 * 1000, 224, 28),
+    "bridgegap/efficientnet_lite0_cub": (LITE0 + 1281 * 200, 224, 14),
     "bridgegap/resnet18_toy": (717_990, 96, 12),
     "eil/vgg16_cub": (VGG + 1025 * 200, 224, 14),
     "eil/vgg16_cub_align": (VGG + 1025 * 200, 224, 14),
+    "eil/efficientnet_lite0_cub": (LITE0 + 1281 * 200, 224, 14),
     "eil/resnet18_toy": (717_990, 96, 12),
 }
 
@@ -57,6 +60,7 @@ def test_parameters_map_size_and_branch(name, load_config, meta_device):
         ("resnet50_cub", 0.5, 0.05, 2, (0.4, 0.2), 0.25, "fine_grained"),
         ("resnet50_ilsvrc", 8, 1, 2, (0.28, 0.25), 0.25, "general"),
         ("vgg16_ilsvrc", 8, 1, 2, (0.28, 0.25), 0.25, "general"),
+        ("efficientnet_lite0_cub", 0.5, 0.15, 3, (0.6, 0.1), 0.5, "fine_grained"),
         ("resnet18_toy", 0.17, 0.93, 1.85, (0.22, 0.17), 0.46, "fine_grained"),
     ],
 )
@@ -90,6 +94,7 @@ def test_eil_erases_all_above_the_threshold_and_classifies_twice(name, load_conf
         ("bridgegap/vgg16_ilsvrc", 2e-5, 5e-4, ("backbone.conv6.", "head."), 5),
         ("bridgegap/resnet50_cub", 2e-3, 1e-4, ("head.",), 10),
         ("bridgegap/resnet50_ilsvrc", 1e-5, 1e-4, ("head.",), 10),
+        ("bridgegap/efficientnet_lite0_cub", 2e-3, 1e-4, ("head.",), 10),
         ("eil/vgg16_cub", 4e-3, 5e-4, ("backbone.conv6.", "head."), 5),
     ],
 )

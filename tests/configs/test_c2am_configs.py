@@ -11,6 +11,7 @@ from mmengine.registry import MODELS, DefaultScope
 C2AM = Path(__file__).resolve().parents[2] / "configs" / "c2am"
 METAFILE = yaml.safe_load((C2AM / "metafile.yml").read_text())
 NAMES = sorted(path.stem for path in C2AM.glob("*.py"))
+SHAPES = {"resnet18_toy": (96, 12, (64, 128)), "efficientnet_lite0_cub": (224, 14, (192, 1280))}
 
 
 def build(cfg, device):
@@ -22,7 +23,7 @@ def build(cfg, device):
 def test_both_maps_have_one_size(name, load_config, meta_device):
     cfg = load_config(f"c2am/{name}.py")
     model = build(cfg, meta_device)
-    size, side, widths = (96, 12, (64, 128)) if "toy" in name else (448, 28, (1024, 2048))
+    size, side, widths = SHAPES.get(name, (448, 28, (1024, 2048)))
     feats = model.extract_feat(torch.zeros(1, 3, size, size, device=meta_device))
     assert [tuple(feat.shape) for feat in feats] == [(1, width, side, side) for width in widths]
     assert model.head(feats).shape == (1, cfg.data_preprocessor.num_classes)

@@ -39,6 +39,8 @@ def build(cfg, device):
         # timm's trunk of 3.371008 M
         ("efficientnet_lite0_cub", 3_371_008 + 1281 * 200, 224, 14),
         ("efficientnet_lite0_ilsvrc", 3_371_008 + 1281 * 1000, 224, 14),
+        ("efficientnet_lite0_pets", 3_371_008 + 1281 * 3, 224, 14),
+        ("efficientnet_lite0_tiny_imagenet", 3_371_008 + 1281 * 30, 128, 16),
         ("efficientnet_lite0_in1k", 3_371_008 + 1281 * 1000, 224, 14),
         ("resnet18_toy", 717_990, 96, 12),
     ],

@@ -26,6 +26,7 @@ VGG_ILSVRC = VGG + sum(map(block, (256, 512, 512)))
 VGG_ILSVRC += 512 * 9 * 1024 + 1024 + 1024 * 9 * 1024 + 1024
 INCEPTION = 8_965_856 + sum(map(block, (192, 288, 768)))
 RESNET = 25_557_032 - 2049 * 1000 + sum(map(block, (512, 1024, 2048)))
+LITE0 = 3_371_008 + block(1280)
 TOY = 717_990 - 129 * 6 + sum(map(block, (32, 64, 128)))
 
 # config, parameters of the backbone, channels, classes, image, map
@@ -36,13 +37,16 @@ NETWORKS = [
     ("inception_v3_ilsvrc", INCEPTION, 768, 1000, 299, 17),
     ("resnet50_cub", RESNET, 2048, 200, 224, 14),
     ("resnet50_ilsvrc", RESNET, 2048, 1000, 224, 14),
+    ("efficientnet_lite0_cub", LITE0, 1280, 200, 224, 14),
     ("resnet18_toy", TOY, 128, 6, 96, 12),
 ]
+CONTROLS = ("gaussian", "zero", "shuffled", "averaged", "one_branch")
 VARIANTS = {
     "vgg16_cub": ("paper", "released", "centre_crop", "two_pass", "one_branch"),
     "inception_v3_cub": ("two_pass",),
     "vgg16_ilsvrc": ("two_pass", "one_branch"),
-    "resnet18_toy": ("gaussian", "zero", "shuffled", "averaged", "one_branch"),
+    "resnet18_toy": CONTROLS,
+    "efficientnet_lite0_cub": CONTROLS,
 }
 
 FIXED_POOL = {"model.head.context_pool.type", "model.head.context_pool.rate"}
@@ -247,7 +251,9 @@ def test_ci_cam_is_nl_ccam_with_another_head(network, load_config):
         )
 
 
-@pytest.mark.parametrize("network", ["resnet18_toy", "vgg16_cub", "vgg16_ilsvrc"])
+@pytest.mark.parametrize(
+    "network", ["resnet18_toy", "efficientnet_lite0_cub", "vgg16_cub", "vgg16_ilsvrc"]
+)
 def test_one_branch_has_the_loss_of_two_equal_branches(network, load_config, meta_device):
     one = build(load_config(f"ci_cam/{network}_one_branch.py"), meta_device).head
     two = build(load_config(f"ci_cam/{network}.py"), meta_device).head

@@ -12,6 +12,7 @@ METAFILE = yaml.safe_load((DDT / "metafile.yml").read_text())
 SHAPES = {
     "vgg16_cub": (448, 512, 14),
     "vgg16_ilsvrc": (448, 512, 14),
+    "efficientnet_lite0_cub": (224, 1280, 14),
     "resnet18_toy": (96, 128, 12),
 }
 

@@ -17,7 +17,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 METHODS = ("has", "adl", "cutmix")
 NETWORKS = ("vgg16", "resnet50", "inception_v3")
 NAMES = [f"{net}_{data}" for net in NETWORKS for data in ("cub", "ilsvrc", "openimages30k")]
-NAMES.append("resnet18_toy")
+NAMES += ["resnet18_toy", "efficientnet_lite0_cub"]
 
 # lr on CUB and the two settings of the method: (grid, rate), (rate, threshold), (beta, probability)
 VALUES = {
@@ -30,6 +30,15 @@ VALUES = {
     ("cutmix", "vgg16"): (3.220934e-5, 0.85, 0.79),
     ("cutmix", "resnet50"): (3.333722e-4, 1.35, 0.24),
     ("cutmix", "inception_v3"): (2.25171726e-3, 0.04, 0.30),
+}
+# not searched
+DEFAULTS = {
+    ("has", "resnet18"): (16, 0.5),
+    ("has", "efficientnet_lite0"): (56, 0.5),
+    ("adl", "resnet18"): (0.75, 0.9),
+    ("adl", "efficientnet_lite0"): (0.75, 0.9),
+    ("cutmix", "resnet18"): (1.0, 0.5),
+    ("cutmix", "efficientnet_lite0"): (1.0, 0.5),
 }
 # the benchmark's places, as shapes (channels, side) behind them for 224 px images
 PLACES = {
@@ -47,6 +56,12 @@ PLACES = {
         "backbone.Mixed_5d": (288, 28),
         "backbone.Mixed_6e": (768, 28),
         "head.hidden.3": (1024, 28),
+    },
+    # ours, behind activations
+    "efficientnet_lite0": {
+        "backbone.timm_model.blocks.5.0.bn2": (672, 14),
+        "backbone.timm_model.blocks.6.0.bn1": (1152, 14),
+        "backbone.timm_model.bn2": (1280, 14),
     },
 }
 
@@ -91,9 +106,9 @@ def test_differs_from_cam_by_the_method_alone(method, name, load_config):
     assert without(cfg, method) == without(cam, method)
     network = name.rsplit("_", 1)[0]
     lr = cfg.optim_wrapper.optimizer.lr
-    if network == "resnet18":
-        expected = {"has": (16, 0.5), "adl": (0.75, 0.9), "cutmix": (1.0, 0.5)}[method]
-        assert settings(cfg, method) == expected
+    if (method, network) in DEFAULTS:
+        assert settings(cfg, method) == DEFAULTS[method, network]
+        assert lr == cam.optim_wrapper.optimizer.lr
     else:
         rate, *expected = VALUES[method, network]
         assert settings(cfg, method) == tuple(expected)
@@ -143,7 +158,7 @@ def test_metafile_states_parameters_and_epochs(method, name, load_config, meta_d
     assert entry["Metadata"]["Epochs"] == cfg.train_cfg.max_epochs
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", PLACES)
 def test_places_of_the_dropout(network, load_config, meta_device, monkeypatch):
     cfg = load_config(f"adl/{network}_cub.py")
     assert [entry.after for entry in cfg.model.layers] == list(PLACES[network])

@@ -44,6 +44,16 @@ def test_coco(coco):
     assert [data.check_item(k) for k in range(3)] == [[]] * 3
 
 
+def test_coco_masks_are_for_evaluation(coco, draw_image):
+    for name in ("a", "b", "c"):
+        draw_image(coco / f"masks/test/{name}.png", mode="L")
+    data = CocoWSOL(str(coco), "test", masks="masks/{split}", test_mode=True)
+    assert data[1]["mask_paths"] == [str(coco / "masks/test/b.png")]
+    assert [data.check_item(k) for k in range(3)] == [[]] * 3
+    assert "mask_paths" not in CocoWSOL(str(coco), "test", masks="masks/{split}")[1]
+    assert "mask_paths" not in CocoWSOL(str(coco), "test", test_mode=True)[1]
+
+
 def test_coco_labels_need_no_boxes_in_training(coco):
     file = coco / "annotations/test.json"
     content = json.loads(file.read_text())

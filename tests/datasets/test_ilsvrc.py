@@ -143,10 +143,21 @@ def test_renamed_files_are_mapped_and_keep_their_ids(root, draw_image, edit_file
         ILSVRC(str(root), "val", test_mode=True)
 
 
-def test_lists_of_other_classes_than_the_folders_are_an_error(root, draw_image):
-    draw_image(root / "train/n03/c.JPEG")
-    with pytest.raises(ValueError, match=r"class_labels.txt counts 2 classes, .*train has 3"):
+def test_lists_of_more_classes_than_the_folders_are_an_error(root, draw_image):
+    draw_image(root / "train/n03/c.JPEG")  # the val split may lack a class
+    assert ILSVRC(str(root), "val", test_mode=True).CLASSES == ("n01", "n02", "n03")
+    for name in ("n02", "n03"):
+        (root / "train" / name).rename(root / name)
+    with pytest.raises(ValueError, match=r"class_labels.txt counts 2 classes, .*train has 1"):
         ILSVRC(str(root), "val", test_mode=True)
+
+
+def test_a_list_of_classes_beside_the_data_is_read(root):
+    (root / "train").rename(root / "elsewhere")
+    (root / "classes.txt").write_text("n01 tench, Tinca tinca\nn02 goldfish\nn03 shark\n")
+    for split in ("val", "test"):
+        data = ILSVRC(str(root), split, test_mode=True)
+        assert data.CLASSES == ("tench, Tinca tinca", "goldfish", "shark")
 
 
 def test_test_split_from_lists(root):

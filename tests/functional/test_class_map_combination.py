@@ -16,6 +16,7 @@ from wsol_mm.functional.class_map_combination import combination_weights, combin
         ({"name": "signed_quadratic", "split": 0}, [0, -1 / 16, -4 / 16, -9 / 16, -1]),
         ({"name": "signed_quadratic", "split": 2}, [1, 0, 0, -0.25, -1]),
         ({"name": "signed_quadratic", "split": 3}, [1, 0.25, 0, 0, -1]),
+        ({"name": "signed_quadratic", "split": 0.6}, [1, 0.25, 0, 0, -1]),
         ({"name": "signed_quadratic", "split": 5}, [1, 9 / 16, 4 / 16, 1 / 16, 0]),
         # -(1/2) * (0, 2); -(1/3) * (0, 1, 2); -(1/3) * (0, 2, 4); top-1 among the lowest
         ({"name": "top1_minus_lowest", "lowest": 2}, [1, 0, 0, 0, -1]),
@@ -51,6 +52,10 @@ def test_weights_on_cub_and_ilsvrc_as_released():
         ({"name": "top1_minus_lowest", "num_classes": 5, "lowest": 1}, "lowest=1"),
         ({"name": "top1_minus_lowest", "num_classes": 5}, "lowest=None"),
         ({"name": "signed_quadratic", "num_classes": 5, "split": 6}, "split=6: expected 0 to 5"),
+        (
+            {"name": "signed_quadratic", "num_classes": 5, "split": 1.5},
+            "split=1.5: expected 0 to 5",
+        ),
         ({"name": "linear", "num_classes": 5, "split": 2}, "no use for split=2"),
         ({"name": "linear", "num_classes": 5, "slope": 2.0}, "no use for slope=2.0"),
     ],

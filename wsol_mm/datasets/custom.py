@@ -37,6 +37,8 @@ class CocoWSOL(WSOLDataset):
         ann_file: The json, relative to `data_root`; `{split}` is filled in.
         images: Folder that `file_name` is relative to, itself relative to `data_root`; `{split}` is
             filled in.
+        masks: Folder with a mask `NAME.png` for each image `NAME.jpg`, whatever its folder,
+            relative to `data_root`, `{split}` filled in; None where there are no masks.
         **kwargs: See :class:`WSOLDataset`.
     """
 
@@ -48,10 +50,12 @@ class CocoWSOL(WSOLDataset):
         split: str = "train",
         ann_file: str = "annotations/{split}.json",
         images: str = "{split}",
+        masks: str | None = None,
         **kwargs: Any,
     ) -> None:
         self.coco_file = ann_file
         self.images = images
+        self.masks = masks
         super().__init__(data_root=data_root, split=split, **kwargs)
 
     def read_split(self) -> tuple[list[str], list[dict[str, Any]]]:
@@ -95,6 +99,10 @@ class CocoWSOL(WSOLDataset):
                 ]
                 if not entry["boxes"] and self.test_mode:
                     raise ValueError(f"{place} has no box in 'annotations'")
+                if self.masks is not None:
+                    name = Path(image["file_name"]).with_suffix(".png").name
+                    masks = root / self.masks.format(split=self.split)
+                    entry["mask_paths"] = [str(masks / name)]
             entries.append(entry)
         if without:
             print_log(

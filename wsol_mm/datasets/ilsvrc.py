@@ -35,7 +35,7 @@ class ILSVRC(WSOLDataset):
         xml_folders: XML roots, relative to `data_root`; files lie directly in them or in class
             folders.
         classes_file: Lines `n01440764 tench`, in label order, relative to `data_root`; by default
-            the sorted class folders of the train split.
+            `classes.txt` where there is one, else the sorted class folders of the train split.
         **kwargs: See :class:`WSOLDataset`.
     """
 
@@ -95,13 +95,20 @@ class ILSVRC(WSOLDataset):
                 self._add_boxes(entry, root, wnids[entry["gt_label"]])
         return names, entries
 
+    def _classes_file(self, root: Path) -> Path | None:
+        """The list of classes that was asked for, or the one that is there."""
+        if self.classes_file is not None:
+            return root / self.classes_file
+        return root / "classes.txt" if (root / "classes.txt").is_file() else None
+
     def _read_classes(self, root: Path) -> tuple[list[str], list[str]]:
         """Return WordNet ids and names of the classes, in label order."""
-        if self.classes_file is None:
+        classes_file = self._classes_file(root)
+        if classes_file is None:
             wnids = filled_class_folders(root / self.folders["train"], self.HINT)
             return wnids, wnids
         wnids, names = [], []
-        for place, (line,) in read_rows(root / self.classes_file, ("wnid name",), self.HINT):
+        for place, (line,) in read_rows(classes_file, ("wnid name",), self.HINT):
             wnid, _, name = line.partition(" ")
             if wnid in wnids:
                 raise ValueError(f"{place}: duplicate class '{wnid}'")
@@ -113,13 +120,13 @@ class ILSVRC(WSOLDataset):
         """Read a split from the reference evaluator's lists."""
         entries = read_metadata(lists, root, boxes=self.reads_truth, hint=self.HINT)
         count = max(entry["gt_label"] for entry in entries) + 1
-        if self.classes_file or (root / self.folders["train"]).is_dir():
+        source = self._classes_file(root) or root / self.folders["train"]
+        if source.exists():
             names = self._read_classes(root)[1]
-            if len(names) != count:
+            if len(names) < count:  # a part of the split may lack the last ones
                 raise ValueError(
-                    f"{lists / 'class_labels.txt'} counts {count} classes, "
-                    f"{root / (self.classes_file or self.folders['train'])} has {len(names)}: "
-                    "give lists of the same classes"
+                    f"{lists / 'class_labels.txt'} counts {count} classes, {source} has "
+                    f"{len(names)}: give lists of the same classes"
                 )
         else:
             names = [f"class {label}" for label in range(count)]

@@ -20,7 +20,7 @@ def combination_weights(
     name: Combination,
     num_classes: int,
     *,
-    split: int | None = None,
+    split: int | float | None = None,
     lowest: int | None = None,
     slope: float | None = None,
 ) -> NDArray[np.float64]:
@@ -39,7 +39,8 @@ def combination_weights(
     Args:
         name: One of the five.
         num_classes: Classes n, at least 2.
-        split: Ranks with a positive weight, 0..n; needed by ``signed_quadratic`` and no other.
+        split: Ranks with a positive weight, 0..n, or their share of n, above 0 and below 1; needed
+            by ``signed_quadratic`` and no other.
         lowest: k in 2..n; needed by ``top1_minus_lowest`` and no other.
         slope: Last factor of ``top1_minus_lowest``, 2 by default; of no other.
 
@@ -54,6 +55,8 @@ def combination_weights(
         [1.0, 0.5, 0.0, -0.5, -1.0]
         >>> combination_weights("signed_quadratic", 5, split=3).tolist()
         [1.0, 0.25, 0.0, 0.0, -1.0]
+        >>> combination_weights("signed_quadratic", 4, split=0.5).tolist()
+        [1.0, 0.0, 0.0, -1.0]
         >>> combination_weights("neg_quadratic", 5).tolist()
         [0.0, -0.0625, -0.25, -0.5625, -1.0]
         >>> combination_weights("top1_minus_lowest", 5, lowest=3).round(6).tolist()
@@ -63,6 +66,8 @@ def combination_weights(
         raise ValueError(f"combination {name!r}: expected one of {get_args(Combination)}")
     if num_classes < 2:
         raise ValueError(f"num_classes={num_classes}: a combination needs at least 2 classes")
+    if isinstance(split, float) and 0 < split < 1:
+        split = round(split * num_classes)
     _check_use("split", split, name == "signed_quadratic", range(num_classes + 1))
     _check_use("lowest", lowest, name == "top1_minus_lowest", range(2, num_classes + 1))
     if slope is not None and name != "top1_minus_lowest":
@@ -72,7 +77,7 @@ def combination_weights(
     if name == "neg_quadratic":
         split = 0
     if split is not None:
-        above, below = np.linspace(1, 0, split), np.linspace(0, 1, num_classes - split)
+        above, below = np.linspace(1, 0, int(split)), np.linspace(0, 1, num_classes - int(split))
         return np.concatenate([above**2, 0.0 - below**2])
     weights = np.zeros(num_classes)
     if lowest is not None:
@@ -124,7 +129,7 @@ def combine_class_maps(
     return maps - maps.amin(dim=(2, 3), keepdim=True)
 
 
-def _check_use(key: str, value: int | None, used: bool, allowed: range) -> None:
+def _check_use(key: str, value: int | float | None, used: bool, allowed: range) -> None:
     """Refuse a number that is missing, superfluous or out of range."""
     if used and value not in allowed:
         raise ValueError(

@@ -4,7 +4,7 @@
 _base_ = "../schedules/cam_sgd.py"
 
 model = dict(
-    type="ImageClassifier",
+    type="wsol_mm.WSOLClassifier",
     backbone=dict(
         type="mmpretrain.TIMMBackbone",
         model_name="tf_efficientnet_lite0",
