@@ -3,7 +3,7 @@
 _base_ = "../cam/efficientnet_lite0_cub.py"
 
 model = dict(
-    taps=["backbone.timm_model.blocks.4", "backbone.timm_model.blocks.5"],
+    taps=dict(b1="backbone.timm_model.blocks.4", b2="backbone.timm_model.blocks.5"),
     head=dict(
         type="wsol_mm.SPGHead",
         branch_in_channels=(112, 192),

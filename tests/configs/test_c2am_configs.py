@@ -11,7 +11,7 @@ from mmengine.registry import MODELS, DefaultScope
 C2AM = Path(__file__).resolve().parents[2] / "configs" / "c2am"
 METAFILE = yaml.safe_load((C2AM / "metafile.yml").read_text())
 NAMES = sorted(path.stem for path in C2AM.glob("*.py"))
-SHAPES = {"resnet18_toy": (96, 12, (64, 128)), "efficientnet_lite0_cub": (224, 14, (192, 1280))}
+SHAPES = {"resnet18_toy": (96, 12, (64, 128)), "efficientnet_lite0_cub": (224, 14, (1280,))}
 
 
 def build(cfg, device):

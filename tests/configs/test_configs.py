@@ -29,7 +29,7 @@ def split(path):
     tree = ast.parse(re.sub(r"\{\{(.*?)\}\}", r"\1", path.read_text()))
     bases = []
     for node in list(tree.body):
-        if isinstance(node, ast.Assign) and node.targets[0].id == "_base_":
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_base_":
             value = ast.literal_eval(node.value)
             bases = [value] if isinstance(value, str) else value
             tree.body.remove(node)
