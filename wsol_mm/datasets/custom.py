@@ -101,7 +101,7 @@ class CocoWSOL(WSOLDataset):
                     raise ValueError(f"{place} has no box in 'annotations'")
                 if self.masks is not None:
                     name = Path(image["file_name"]).with_suffix(".png").name
-                    masks = root / self.masks.format(split=self.split)
+                    masks = Path(self.data_root) / self.masks.format(split=self.split)
                     entry["mask_paths"] = [str(masks / name)]
             entries.append(entry)
         if without:

@@ -84,15 +84,15 @@ def load_from_package(filename: str, map_location: Any = None) -> dict[str, Any]
     """Read weights out of an installed package, without running code of it or of the file.
 
     The names of EfficientNet-Lite0 are brought to those of ``mmpretrain.TIMMBackbone`` and a head
-    with ``fc``, so that ``prefix='backbone.'`` and ``prefix='head.'`` find their part; the names of
-    ImageNet's classes come with it. Files of other packages are taken as they are.
+    with ``fc``, so that ``prefix='backbone.'`` and ``prefix='head.'`` find their part. Files of other
+    packages are taken as they are.
 
     Args:
         filename: ``package://MODULE/PATH``, the path relative to the package's folder.
         map_location: As in :func:`torch.load`.
 
     Returns:
-        What the file holds; of EfficientNet-Lite0 ``state_dict`` and ``meta``.
+        What the file holds; of EfficientNet-Lite0 a dict with ``state_dict``.
 
     Raises:
         UnavailableCheckpointError: The package is not installed or has no such file.
@@ -117,8 +117,6 @@ def load_from_package(filename: str, map_location: Any = None) -> dict[str, Any]
 
 
 def _lite0(filename: str, weights: dict[str, Tensor]) -> dict[str, Any]:
-    from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
-
     state: dict[str, Tensor] = {}
     for name, value in weights.items():
         try:
@@ -128,4 +126,4 @@ def _lite0(filename: str, weights: dict[str, Tensor]) -> dict[str, Any]:
                 f"{filename}: EfficientNet-Lite0 has no weight {name!r}: install the version that "
                 "requirements/pretrained.txt names"
             ) from None
-    return {"state_dict": state, "meta": {"dataset_meta": {"classes": IMAGENET_CATEGORIES}}}
+    return {"state_dict": state}
