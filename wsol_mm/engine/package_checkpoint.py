@@ -84,8 +84,8 @@ def load_from_package(filename: str, map_location: Any = None) -> dict[str, Any]
     """Read weights out of an installed package, without running code of it or of the file.
 
     The names of EfficientNet-Lite0 are brought to those of ``mmpretrain.TIMMBackbone`` and a head
-    with ``fc``, so that ``prefix='backbone.'`` and ``prefix='head.'`` find their part. Files of other
-    packages are taken as they are.
+    with ``fc``, so that ``prefix='backbone.'`` and ``prefix='head.'`` find their part. Files of
+    other packages are taken as they are.
 
     Args:
         filename: ``package://MODULE/PATH``, the path relative to the package's folder.
