@@ -91,7 +91,7 @@ def guidance(rho: str) -> tuple[Effect, ...]:
             unguided,
             LOCALIZATION,
             control=True,
-            notes="without a loss of the first branch, and with Adam, as the student",
+            notes="no loss of the first branch; as the student, Adam at learning rate 0.002",
         ),
     )
 
