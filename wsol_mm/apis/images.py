@@ -172,14 +172,15 @@ def _deep_colours(path: str | os.PathLike[str], image: Image.Image) -> Pixels:
 
 
 def _pil_to_rgb(image: Image.Image, name: str) -> Pixels:
-    image = ImageOps.exif_transpose(image)
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         return _grey_to_rgb(np.asarray(image), name)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
-    return np.ascontiguousarray(np.asarray(image.convert("RGB")))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def array_to_rgb(array: NDArray[Any], name: str = "array") -> Pixels:
