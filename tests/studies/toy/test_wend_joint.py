@@ -14,6 +14,7 @@ from studies.harness import run as experiments
 from studies.harness.trial import PseudoBoxes, resolved_config, trial_key
 from studies.toy.detectors import CAM, DETECTORS
 from studies.toy.wend_figures import Prediction
+from wsol_mm.functional.image_record import BoxRecord
 
 TOOL = Path(__file__).resolve().parents[3] / "studies/toy/wend_joint.py"
 NAMES = ["CAM (maps)", "SCR", *(n for name in DETECTORS for n in (name, f"{name} + WE"))]
@@ -81,7 +82,23 @@ def joint(tool, monkeypatch, tmp_path):
         box = np.array([[4.0, 4, 20, 20]])
         return {f"{n}.jpg": Prediction(str(photo), box, box, np.ones(1)) for n in range(4)}
 
-    for name, fake in (("run_trials", run_trials), ("run_tool", run_tool), ("predict", predict)):
+    def load_records(file):
+        assert file.parent.name.startswith("test-")
+        ious, scores = np.array([0.2, 0.6, 0.9]), np.array([0.9, 0.8, 0.1])
+        keys = {"gt_label": 0, "num_gt": 1, "box_iou": ious, "box_score": scores}
+        return [BoxRecord(img_id="a", **keys)], {}
+
+    half = {"a": np.array([[0.0, 0, 10, 5]])}
+    fakes = {
+        "run_trials": run_trials,
+        "run_tool": run_tool,
+        "predict": predict,
+        "load_records": load_records,
+        "read_boxes": lambda _: (half, {}),
+        "true_boxes": lambda *_: {"a": np.array([[0.0, 0, 10, 10]])},
+        "training_file": lambda config: Path(config.parent.name[-1]),
+    }
+    for name, fake in fakes.items():
         monkeypatch.setattr(tool, name, fake)
 
     def call(*words):
@@ -106,7 +123,11 @@ def test_one_table_with_every_method(joint, tmp_path):
         "method": "CLN",
         "GT-known, top box": "61.0 ± 1.4",
         "GT-known, all boxes": "80.0 ± 0.0",
+        "best 2 boxes": "100.0 ± 0.0",
+        "score cut at 2 boxes per image": "100.0 ± 0.0",
         "boxes per image": "2.5 ± 0.0",
+        "its training boxes, IoU .5": "100.0 ± 0.0",
+        "their area ratio": "0.50 ± 0.00",
         "Top-1 Loc": "55.5 ± 0.0",
         "MaxBoxAccV2, top box": "62.0 ± 1.4",
         "MaxBoxAccV2, all boxes": "70.0 ± 0.0",
