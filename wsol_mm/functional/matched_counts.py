@@ -30,7 +30,7 @@ def top_boxes(records: Sequence[BoxRecord], count: int, least: float = 0.5) -> f
     if not records or count < 1:
         raise ValueError(f"{len(records)} records and {count} boxes: expected at least one of each")
     hits = [record.box_iou[:count].max(initial=0.0) >= least for record in records]
-    return 100.0 * sum(hits) / len(records)
+    return 100.0 * int(sum(hits)) / len(records)
 
 
 def boxes_at_mean(records: Sequence[BoxRecord], mean: float, least: float = 0.5) -> float:
