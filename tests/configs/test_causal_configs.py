@@ -42,7 +42,7 @@ NETWORKS = [
 ]
 CONTROLS = ("gaussian", "zero", "shuffled", "averaged", "one_branch")
 VARIANTS = {
-    "vgg16_cub": ("paper", "released", "centre_crop", "two_pass", "one_branch"),
+    "vgg16_cub": ("paper", "released", "centre_crop", "two_pass", "one_branch", "class_maps"),
     "inception_v3_cub": ("two_pass",),
     "vgg16_ilsvrc": ("two_pass", "one_branch"),
     "resnet18_toy": CONTROLS,
@@ -240,6 +240,13 @@ def test_variants_change_what_they_say_and_nothing_else(name, keys, load_config)
     stem = next(stem for stem in VARIANTS if name.startswith(stem))
     parent = load_config(f"ci_cam/{stem}.py").to_dict()
     assert set(difference(parent, load_config(f"ci_cam/{name}.py").to_dict())) == keys
+
+
+def test_class_maps_differ_in_the_ranks_alone(load_config):
+    parent = load_config("nl_ccam/vgg16_cub.py").to_dict()
+    own = load_config("nl_ccam/vgg16_cub_class_maps.py").to_dict()
+    assert list(difference(parent, own)) == ["model.head.ranks"]
+    assert own["model"]["head"]["ranks"] == "label"
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda row: row[0])
