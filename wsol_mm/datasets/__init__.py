@@ -5,6 +5,7 @@ from wsol_mm.datasets.cub import CUB
 from wsol_mm.datasets.custom import CocoWSOL, FolderWSOL
 from wsol_mm.datasets.ilsvrc import ILSVRC
 from wsol_mm.datasets.openimages30k import OpenImages30k
+from wsol_mm.datasets.score_sampler import ScoreSampler
 from wsol_mm.datasets.toy import ToyScenes
 from wsol_mm.datasets.transforms import (
     CenterCrop,
@@ -27,6 +28,7 @@ __all__ = [
     "RandomCrop",
     "RandomFlip",
     "Resize",
+    "ScoreSampler",
     "ToyScenes",
     "WSOLDataset",
 ]
