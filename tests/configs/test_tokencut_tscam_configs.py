@@ -27,6 +27,10 @@ SIZES = [
 ]
 
 
+# trunk, and a linear layer on the mean position twice
+LITE0 = ("tokencut/efficientnet_lite0_cub", 3_371_008 + 2561 * 200)
+
+
 def build(cfg, device):
     with device, DefaultScope.overwrite_default_scope("mmpretrain"):
         return MODELS.build(cfg.model)
@@ -54,19 +58,30 @@ def test_parameters_tokens_and_what_trains(name, parameters, size, side, load_co
         assert model.head.num_heads == model.backbone.arch_settings["num_heads"]
 
 
+def test_positions_of_a_convolutional_network_are_tokens(load_config, meta_device):
+    model = build(load_config(f"{LITE0[0]}.py"), meta_device)
+    assert sum(parameter.numel() for parameter in model.parameters()) == LITE0[1]
+    feats = model.extract_feat(torch.zeros(2, 3, 224, 224, device=meta_device))
+    assert feats.taps["key_map"].shape == (2, 192, 14, 14)
+    assert feats[-1].shape == (2, 1280, 14, 14)
+    trained = {n for n, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained == {"head.fc.weight", "head.fc.bias"}
+
+
 def test_every_config_is_listed_above():
     here = {
         path.relative_to(CONFIGS).with_suffix("").as_posix()
         for folder in ("tokencut", "ts_cam")
         for path in (CONFIGS / folder).glob("*.py")
     }
-    assert {row[0] for row in SIZES} == here
+    assert {row[0] for row in SIZES} | {LITE0[0]} == here
 
 
 @pytest.mark.parametrize("folder", ["tokencut", "ts_cam"])
 def test_metafile_states_parameters_and_epochs(folder, load_config):
     models = yaml.safe_load((CONFIGS / folder / "metafile.yml").read_text())["Models"]
-    sizes = {name: parameters for name, parameters, *_ in SIZES if name.startswith(folder)}
+    rows = [*SIZES, LITE0]
+    sizes = {name: parameters for name, parameters, *_ in rows if name.startswith(folder)}
     assert len(models) == len(sizes)
     for model in models:
         name = Path(model["Config"]).relative_to("configs").with_suffix("").as_posix()

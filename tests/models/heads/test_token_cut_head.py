@@ -55,6 +55,28 @@ def test_logits_are_linear_in_class_token_and_mean_patch(extra):
     torch.testing.assert_close(head(feats), both @ head.fc.weight.T + head.fc.bias)
 
 
+def network_features(channels=6):
+    """The same picture as positions of a convolutional network: keys, and a last map."""
+    keys = features(channels=8).taps["qkv"][:, 1:, 8:16].mT.reshape(1, 8, 4, 6)
+    return TappedFeatures((torch.randn(1, channels, 4, 6),), {"key_map": keys})
+
+
+def test_positions_of_a_convolutional_network_are_cut_as_tokens_are():
+    feats = network_features()
+    head = TokenCutHead(num_classes=3, in_channels=6)
+    expected = TokenCutHead(num_classes=3, in_channels=8).cut_maps(features())
+    torch.testing.assert_close(head.cut_maps(feats), expected)
+    mean = feats[-1].mean(dim=(2, 3))
+    both = torch.cat([mean, mean], dim=1)
+    torch.testing.assert_close(head(feats), both @ head.fc.weight.T + head.fc.bias)
+
+
+def test_keys_of_another_size_than_the_last_map_are_refused():
+    feats = TappedFeatures((torch.randn(1, 6, 2, 3),), network_features().taps)
+    with pytest.raises(ValueError, match=r"'key_map' is a map of \(4, 6\), expected .* \(2, 3\)"):
+        TokenCutHead(num_classes=3, in_channels=6).cut_maps(feats)
+
+
 def test_the_map_is_high_on_the_object_and_serves_every_class():
     head = TokenCutHead(num_classes=3, in_channels=8)
     feats = features()

@@ -25,6 +25,10 @@ class TokenCutHead(LocalizerHead):
     With ``mmpretrain.TIMMBackbone``, which returns tokens, ``qkv`` is enough
     (``taps=dict(qkv="backbone.timm_model.blocks.11.attn.qkv")``), and images must be square.
 
+    Positions of a convolutional network are tokens as well: tap the map whose positions are the
+    keys, of the size of the last one (``taps=dict(key_map="backbone.layer3")``). There is no class
+    token then; the mean over the last map's positions stands in its place too.
+
     The one map serves every class (``map_labels == [-1]``). It exists in prediction only: the cut
     has no gradient.
 
@@ -75,6 +79,8 @@ class TokenCutHead(LocalizerHead):
 
     def patches(self, feats: tuple[Tensor, ...]) -> Tensor:
         """The patch tokens as a map (B, C, h, w)."""
+        if self._key_map(feats) is not None:
+            return feats[-1]
         return patch_map(self._tokens(feats), self.grid(feats))
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
@@ -84,7 +90,9 @@ class TokenCutHead(LocalizerHead):
         """
         if feats[-1].dim() == 2:
             return feats[-1]
-        return torch.cat([self._tokens(feats)[:, 0], self.patches(feats).mean(dim=(2, 3))], 1)
+        mean = self.patches(feats).mean(dim=(2, 3))
+        first = mean if self._key_map(feats) is not None else self._tokens(feats)[:, 0]
+        return torch.cat([first, mean], dim=1)
 
     def class_scores(self, features: Tensor) -> Tensor:
         """Logits (B, K)."""
@@ -93,19 +101,35 @@ class TokenCutHead(LocalizerHead):
     def cut_maps(self, feats: tuple[Tensor, ...]) -> Tensor:
         """One map per image, float32 (B, 1, h, w); of a ``mask``, h and w in pixels."""
         grid = self.grid(feats)
-        qkv = self.tapped(feats, "qkv", "the last block's attn.qkv")
-        graphs = token_graphs(patch_keys(qkv, grid), self.tau, self.eps)
+        graphs = token_graphs(self._keys(feats, grid), self.tau, self.eps)
         cuts = [bipartition(vector, grid) for vector in second_eigenvectors(graphs).vectors]
         if self.map_kind == "mask":
             block = np.ones((self.mask_size, self.mask_size), np.float32)
             maps = np.stack([np.kron(cut.mask, block) for cut in cuts])
         else:
             maps = np.stack([cut.map for cut in cuts])
-        return torch.from_numpy(maps)[:, None].to(qkv.device)
+        return torch.from_numpy(maps)[:, None].to(feats[-1].device)
 
     def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
         """The one map of each image, for each of the k ``labels``."""
         return self.cut_maps(feats).expand(-1, labels.shape[1], -1, -1)
+
+    def _keys(self, feats: tuple[Tensor, ...], grid: tuple[int, int]) -> Tensor:
+        """Keys of the patches (B, h * w, C)."""
+        key_map = self._key_map(feats)
+        if key_map is None:
+            return patch_keys(self.tapped(feats, "qkv", "the last block's attn.qkv"), grid)
+        if tuple(key_map.shape[2:]) != grid:
+            raise ValueError(
+                f"{type(self).__name__}: the tap 'key_map' is a map of {tuple(key_map.shape[2:])}, "
+                f"expected that of the last feature, {grid}; tap a later module"
+            )
+        return key_map.flatten(2).mT
+
+    @staticmethod
+    def _key_map(feats: tuple[Tensor, ...]) -> Tensor | None:
+        """The tapped map of a convolutional network, if there is one."""
+        return getattr(feats, "taps", {}).get("key_map")
 
     def _tokens(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Tokens (B, N, C): the backbone's last feature, or what was tapped."""
