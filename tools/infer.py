@@ -38,8 +38,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Localize, write, and print what was found."""
+    from wsol_mm.apis.box_files import write_json
     from wsol_mm.apis.localization import to_coco
-    from wsol_mm.apis.pseudo_boxes import write_json
 
     labels = args.labels and [int(label) if label.isdigit() else label for label in args.labels]
     localizer = build_localizer(args)

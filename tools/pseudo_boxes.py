@@ -11,35 +11,12 @@ file keeps the scores. Run the same command again after a kill and it continues.
 """
 
 import argparse
-import shutil
 from pathlib import Path
 
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
-from mmengine.registry import DATASETS
-from mmengine.runner import Runner
 
-from wsol_mm.apis.command import (
-    add_run_options,
-    build_runner,
-    load_config,
-    one_line_errors,
-    strict_checkpoint_hook,
-)
-from wsol_mm.apis.pseudo_boxes import (
-    ScoreRule,
-    coco_json,
-    file_sha256,
-    is_detector,
-    make_boxes,
-    unlabelled_dataset,
-    write_json,
-)
-from wsol_mm.evaluation.find_metric import box_rule_of
-from wsol_mm.evaluation.results import transfer_threshold
-from wsol_mm.functional.box_rule import BoxRule
-
-WORDS = ("val", "otsu", "mean")
+from wsol_mm.apis.command import add_run_options, load_config, one_line_errors
+from wsol_mm.apis.pseudo_boxes import make_pseudo_boxes
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,89 +46,27 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def check_args(args: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is built.
-
-    Raises:
-        FileNotFoundError: The checkpoint does not exist.
-        ValueError: The output exists, or the threshold has no meaning.
-    """
-    if args.out.exists():
-        raise ValueError(f"{args.out} exists: delete it to make it anew")
-    if not Path(args.checkpoint).is_file():
-        raise FileNotFoundError(
-            f"checkpoint {args.checkpoint} does not exist: tools/train.py {args.config} makes one"
-        )
-    BoxRule.parse(args.threshold or "val", words=WORDS, key="--threshold")
-    ScoreRule(args.score_threshold or 0.0)
-
-
-def choose_rule(args: argparse.Namespace, runner: Runner) -> BoxRule | ScoreRule:
-    """The rule of the val split's WSOLMetric, at the wanted threshold; a detector's of scores.
-
-    Raises:
-        ValueError: A threshold of maps for a detector, or of scores for a localizer.
-    """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    if is_detector(model):
-        if args.threshold is not None:
-            raise ValueError(
-                f"--threshold {args.threshold}: a detector has no map; use --score-threshold"
-            )
-        return ScoreRule(args.score_threshold or 0.0, args.boxes)
-    if args.score_threshold is not None:
-        raise ValueError(
-            f"--score-threshold {args.score_threshold}: maps have no scores; use --threshold"
-        )
-    threshold = args.threshold or "val"
-    rule = box_rule_of(runner.cfg.val_evaluator, threshold=threshold, components=args.boxes)
-    if rule.threshold == "val":
-        return rule.at(**transfer_threshold(runner.val_loop.run()))
-    return rule
-
-
-def rule_words(rule: BoxRule | ScoreRule) -> tuple[float | str, str]:
-    """Threshold of a rule and where it comes from."""
-    if isinstance(rule, ScoreRule):
-        return rule.score_threshold, "score"
-    return rule.threshold, rule.source
-
-
 def run(args: argparse.Namespace) -> None:
-    """Make the file."""
-    check_args(args)
-    cfg = load_config(args)
-    cfg.load_from, cfg.resume = args.checkpoint, False
-    runner = build_runner(
-        cfg, trust_checkpoint=args.trust_checkpoint, allow_missing=args.allow_missing
+    """Make the file, and say what is in it."""
+    content = make_pseudo_boxes(
+        load_config(args),
+        args.checkpoint,
+        args.out,
+        split=args.split,
+        threshold=args.threshold,
+        score_threshold=args.score_threshold,
+        components=args.boxes,
+        batch_size=args.batch_size,
+        trust_checkpoint=args.trust_checkpoint,
+        allow_missing=args.allow_missing,
     )
-    runner.load_or_resume()
-    rule = choose_rule(args, runner)
-    threshold, source = rule_words(rule)
-    runner.model.eval()
-    dataset = DATASETS.build(unlabelled_dataset(cfg, args.split))
-    strict_checkpoint_hook(runner).check_data(runner, dataset, args.split)
-    info = {
-        "maker": f"{Path(args.config).resolve().parent.name}/{Path(args.config).stem}",
-        "config": args.config,
-        "checkpoint": Path(args.checkpoint).name,
-        "checkpoint_sha256": file_sha256(args.checkpoint),
-        "split": args.split,
-        "threshold": threshold,
-        "threshold_source": source,
-        "box_rule": rule.to_dict(),
-    }
-    parts = args.out.with_name(f"{args.out.name}.parts")
-    workers = cfg.test_dataloader.num_workers
-    done = make_boxes(runner.model, dataset, parts, info, rule, args.batch_size, workers)
     if is_main_process():
-        content = coco_json(done, info)
-        write_json(args.out, content)
-        shutil.rmtree(parts)
-        empty = sum(not entry["boxes"] for entry in done.values())
+        boxes, info = content["annotations"], content["info"]
+        images = len(content["images"])
+        empty = images - len({box["image_id"] for box in boxes})
         print(
-            f"{args.out}: {len(content['annotations'])} boxes for {len(done)} images, {empty} "
-            f"without a box; threshold {threshold} ({source})"
+            f"{args.out}: {len(boxes)} boxes for {images} images, {empty} without a box; "
+            f"threshold {info['threshold']} ({info['threshold_source']})"
         )
 
 

@@ -26,8 +26,9 @@ import numpy as np
 from mmengine.config import DictAction
 from mmengine.registry import DATASETS, DefaultScope
 
+from wsol_mm.apis.box_files import write_json
 from wsol_mm.apis.command import load_config, one_line_errors
-from wsol_mm.apis.pseudo_boxes import unlabelled_dataset, write_json
+from wsol_mm.apis.pseudo_boxes import unlabelled_dataset
 from wsol_mm.apis.refinement import (
     RefineJob,
     chain_configs,

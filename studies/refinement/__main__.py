@@ -40,8 +40,8 @@ from mmengine.registry import DATASETS, DefaultScope
 from studies.harness.report import write_block
 from studies.refinement.figures import arm_by_iteration, outline, sgrm_by_iteration
 from studies.refinement.measure import find, measure, table
+from wsol_mm.apis.box_files import file_sha256
 from wsol_mm.apis.command import load_config, one_line_errors
-from wsol_mm.apis.pseudo_boxes import file_sha256
 from wsol_mm.apis.refinement import chain_configs
 from wsol_mm.evaluation.map_files import load_map, load_seed, seed_file
 from wsol_mm.functional.box_rule import BoxRule

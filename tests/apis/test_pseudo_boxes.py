@@ -1,20 +1,22 @@
 """Pseudo boxes: right frame, resumable, refused when empty."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.structures import InstanceData
 from mmpretrain.structures import DataSample
 
+from wsol_mm.apis.box_files import coco_json, finished, write_json
 from wsol_mm.apis.pseudo_boxes import (
     ScoreRule,
-    coco_json,
-    finished,
+    choose_rule,
     make_boxes,
+    make_pseudo_boxes,
     sample_boxes,
-    write_json,
 )
 from wsol_mm.functional.box_rule import BoxRule
 
@@ -70,6 +72,34 @@ def test_detector_gives_its_best_box_or_all_from_a_score_on(rule, boxes, scores)
     found = sample_boxes(sample, rule)
     np.testing.assert_array_equal(found.boxes, np.reshape(boxes, (-1, 4)))
     np.testing.assert_allclose(found.scores, scores, rtol=1e-6)
+
+
+def test_what_cannot_work_is_said_before_anything_is_built(tmp_path):
+    checkpoint = tmp_path / "x.pth"
+    with pytest.raises(FileNotFoundError, match=r"checkpoint .*x\.pth does not exist"):
+        make_pseudo_boxes("none.py", checkpoint, tmp_path / "out.json")
+    checkpoint.write_text("")
+    for words, match in (
+        ({"threshold": "best"}, "--threshold='best': expected val, otsu, mean or a number"),
+        ({"threshold": "oracle"}, "--threshold='oracle'"),
+        ({"score_threshold": 2.0}, "--score-threshold 2.0"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            make_pseudo_boxes("none.py", checkpoint, tmp_path / "out.json", **words)
+    with pytest.raises(ValueError, match=r"x\.pth exists: delete it"):
+        make_pseudo_boxes("none.py", checkpoint, checkpoint)
+
+
+def test_the_rule_is_the_metrics_whatever_stands_first_and_val_is_run_for_its_threshold():
+    ours = {"type": "wsol_mm.WSOLMetric", "normalization": "max"}
+    cfg = Config({"val_evaluator": [{"type": "Accuracy"}, ours]})
+    val_loop = SimpleNamespace(run=lambda: {"wsol/best_threshold_iou50": 0.25})
+    runner = SimpleNamespace(model=torch.nn.Identity(), cfg=cfg, val_loop=val_loop)
+    rule = choose_rule(runner, None, None, "all")
+    assert rule == BoxRule(threshold=0.25, source="val", normalization="max", components="all")
+    assert choose_rule(runner, 0.0, None, "largest").threshold == 0.0
+    with pytest.raises(ValueError, match="maps have no scores"):
+        choose_rule(runner, None, 0.3, "largest")
 
 
 def test_scores_are_kept_in_the_file():

@@ -23,7 +23,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import wsol_mm.datasets  # noqa: F401 - registers them
-from wsol_mm.apis.pseudo_boxes import coco_json, file_sha256, write_json
+from wsol_mm.apis.box_files import coco_json, file_sha256, write_json
 from wsol_mm.datasets.box_file import read_json
 
 SOURCES = {
@@ -116,7 +116,7 @@ def convert(source: str, folder: Path, dataset: Any) -> dict[str, Any]:
         dataset: A data set of ``wsol_mm.datasets``; its images are listed in its order.
 
     Returns:
-        See :func:`wsol_mm.apis.pseudo_boxes.coco_json`; ``info`` names the maker, the files and
+        See :func:`wsol_mm.apis.box_files.coco_json`; ``info`` names the maker, the files and
         a hash over them.
 
     Raises:

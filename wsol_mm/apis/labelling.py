@@ -10,11 +10,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from wsol_mm.apis.box_files import file_sha256, finished, write_json
 from wsol_mm.apis.image_labels import LabelledImages, match_classes
 from wsol_mm.apis.images import Source, read_image
 from wsol_mm.apis.localization import Localization, coco_annotation
 from wsol_mm.apis.localizer import DEFAULT_MODEL, Localizer
-from wsol_mm.apis.pseudo_boxes import file_sha256, finished, write_json
 from wsol_mm.apis.review_page import doubt
 from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.functional.box_confidence import box_confidence

@@ -4,9 +4,9 @@ The work is cut into one part file per rank that holds a line per finished image
 continues where it was; the json appears by one rename when every image is done.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,24 +15,131 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.dist import barrier, get_dist_info
+from mmengine.dist import barrier, get_dist_info, is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.registry import DATASETS
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
-from wsol_mm import __version__
+from wsol_mm.apis.box_files import coco_json, file_sha256, finished, write_json
+from wsol_mm.apis.command import build_runner, strict_checkpoint_hook
+from wsol_mm.evaluation.find_metric import box_rule_of
+from wsol_mm.evaluation.results import transfer_threshold
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
-from wsol_mm.io import atomic_write
-from wsol_mm.structures import OBJECT_CLASS
 
 
-def file_sha256(path: str | Path) -> str:
-    """Hash of a file, read in blocks."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def make_pseudo_boxes(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    split: Literal["train", "val", "test"] = "train",
+    threshold: str | float | None = None,
+    score_threshold: float | None = None,
+    components: Literal["largest", "all"] = "largest",
+    batch_size: int = 32,
+    trust_checkpoint: bool = False,
+    allow_missing: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Make the pseudo-box file of a split with any localizer or detector.
+
+    The true boxes of the split are never read. All ranks of a launched job share the work; the same
+    call continues what a kill cut off.
+
+    Args:
+        config: Of the localizer or detector, or its file.
+        checkpoint: Its trained weights.
+        out: COCO json to write; ``info`` records maker, checkpoint and hash, and the rule.
+        split: Whose images get boxes.
+        threshold: Of maps: ``val`` (the default: best of the val split, on which the model is run
+            first), a number in [0, 1), ``otsu`` or ``mean``.
+        score_threshold: Of a detector: least score of a box, 0 by default.
+        components: Parts of a map, or boxes of a detector: the main one, or all.
+        batch_size: Images per step.
+        trust_checkpoint: Unpickle anything in the checkpoint.
+        allow_missing: Prefixes of keys that checkpoint or network may lack.
+
+    Returns:
+        Content of the file.
+
+    Raises:
+        FileNotFoundError: There is no such config or checkpoint.
+        ValueError: ``out`` exists, an argument has no meaning for this model, or no image got a
+            box.
+    """
+    out = Path(out)
+    if out.exists():
+        raise ValueError(f"{out} exists: delete it to make it anew")
+    if not Path(checkpoint).is_file():
+        raise FileNotFoundError(
+            f"checkpoint {checkpoint} does not exist: tools/train.py CONFIG makes one"
+        )
+    BoxRule.parse(
+        "val" if threshold is None else threshold, words=("val", "otsu", "mean"), key="--threshold"
+    )
+    ScoreRule(score_threshold or 0.0)
+    cfg = config if isinstance(config, Config) else Config.fromfile(config)
+    name = Path(cfg.filename or "config.py")
+    if cfg.get("work_dir") is None:
+        cfg.work_dir = str(Path("work_dirs") / name.stem)
+    cfg.load_from, cfg.resume = str(checkpoint), False
+    runner = build_runner(cfg, trust_checkpoint=trust_checkpoint, allow_missing=allow_missing)
+    runner.load_or_resume()
+    rule = choose_rule(runner, threshold, score_threshold, components)
+    runner.model.eval()
+    dataset = DATASETS.build(unlabelled_dataset(cfg, split))
+    strict_checkpoint_hook(runner).check_data(runner, dataset, split)
+    scored = isinstance(rule, ScoreRule)
+    info = {
+        "maker": f"{name.resolve().parent.name}/{name.stem}",
+        "config": cfg.filename,
+        "checkpoint": Path(checkpoint).name,
+        "checkpoint_sha256": file_sha256(checkpoint),
+        "split": split,
+        "threshold": rule.score_threshold if scored else rule.threshold,
+        "threshold_source": "score" if scored else rule.source,
+        "box_rule": rule.to_dict(),
+    }
+    parts = out.with_name(f"{out.name}.parts")
+    workers = cfg.test_dataloader.num_workers
+    done = make_boxes(runner.model, dataset, parts, info, rule, batch_size, workers)
+    content = coco_json(done, info)
+    if is_main_process():
+        write_json(out, content)
+        shutil.rmtree(parts)
+    return content
+
+
+def choose_rule(
+    runner: Runner,
+    threshold: str | float | None,
+    score_threshold: float | None,
+    components: Literal["largest", "all"],
+) -> "BoxRule | ScoreRule":
+    """The rule of the val split's WSOLMetric, at the wanted threshold; a detector's of scores.
+
+    Raises:
+        ValueError: A threshold of maps for a detector, or of scores for a localizer.
+    """
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    if is_detector(model):
+        if threshold is not None:
+            raise ValueError(
+                f"--threshold {threshold}: a detector has no map; use --score-threshold"
+            )
+        return ScoreRule(score_threshold or 0.0, components)
+    if score_threshold is not None:
+        raise ValueError(
+            f"--score-threshold {score_threshold}: maps have no scores; use --threshold"
+        )
+    wanted = "val" if threshold is None else threshold
+    rule = box_rule_of(runner.cfg.val_evaluator, threshold=wanted, components=components)
+    if rule.threshold != "val":
+        return rule
+    chosen = transfer_threshold(runner.val_loop.run())
+    return rule.at(chosen["value"], chosen["source"])
 
 
 def unlabelled_dataset(cfg: Config, split: str) -> dict[str, Any]:
@@ -114,31 +221,6 @@ def sample_boxes(sample: Any, rule: BoxRule | ScoreRule) -> Found:
     return Found(boxes[kept], None if scores is None else scores[kept])
 
 
-def finished(parts: Path, stamp: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Lines of all part files that carry this stamp, by image.
-
-    A last line cut off by a kill is ignored.
-
-    Raises:
-        ValueError: When the parts come from another config, checkpoint or threshold.
-    """
-    done: dict[str, dict[str, Any]] = {}
-    for part in sorted(parts.glob("rank*.jsonl")):
-        for number, line in enumerate(part.read_text().splitlines()):
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if number == 0:
-                if entry != stamp:
-                    raise ValueError(
-                        f"{part} was made with other settings: delete {parts} to start again"
-                    )
-            else:
-                done[entry["img_id"]] = entry
-    return done
-
-
 def make_boxes(
     model: torch.nn.Module,
     dataset: Dataset,
@@ -209,58 +291,3 @@ def localize(
                 "boxes": found.boxes.tolist(),
                 **scores,
             }
-
-
-def coco_json(done: dict[str, dict[str, Any]], info: dict[str, Any]) -> dict[str, Any]:
-    """Assemble the COCO dictionary.
-
-    Args:
-        done: Lines of :func:`localize` by image name, in the order wanted.
-        info: Provenance: maker, config, checkpoint and its hash, threshold and its source.
-
-    Returns:
-        ``info``, ``images``, ``categories`` (one), ``annotations`` (xywh; ``score`` of a detector).
-
-    Raises:
-        ValueError: When no image got a box.
-    """
-    images, annotations = [], []
-    for image_id, (img_id, entry) in enumerate(done.items()):
-        images.append(
-            {
-                "id": image_id,
-                "file_name": img_id,
-                "width": entry["width"],
-                "height": entry["height"],
-            }
-        )
-        scores = entry.get("scores")
-        for place, (x0, y0, x1, y1) in enumerate(entry["boxes"]):
-            annotations.append(
-                {
-                    "id": len(annotations) + 1,
-                    "image_id": image_id,
-                    "category_id": 1,
-                    "bbox": [x0, y0, x1 - x0, y1 - y0],
-                    "area": (x1 - x0) * (y1 - y0),
-                    "iscrowd": 0,
-                    **({} if scores is None else {"score": scores[place]}),
-                }
-            )
-    if not annotations:
-        raise ValueError(
-            "no image got a box, so nothing is written: the maps are constant, or the threshold "
-            f"{info.get('threshold')} is too high"
-        )
-    return {
-        "info": {"created_by": f"wsol_mm {__version__}", **info},
-        "images": images,
-        "categories": [{"id": 1, "name": OBJECT_CLASS}],
-        "annotations": annotations,
-    }
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a json file in one step."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(content))

@@ -25,7 +25,7 @@ from pycocotools import mask as coco_mask
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from wsol_mm.apis.pseudo_boxes import coco_json, finished
+from wsol_mm.apis.box_files import coco_json, finished
 from wsol_mm.evaluation.map_files import load_map, load_seed, seed_file
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
@@ -220,7 +220,7 @@ def masks_json(done: dict[str, dict[str, Any]], info: dict[str, Any]) -> dict[st
         info: Provenance.
 
     Returns:
-        As :func:`wsol_mm.apis.pseudo_boxes.coco_json`, each annotation with ``segmentation`` and
+        As :func:`wsol_mm.apis.box_files.coco_json`, each annotation with ``segmentation`` and
         the mask's ``area``.
     """
     content = coco_json(done, info)
