@@ -182,30 +182,6 @@ def bipartition(vector: NDArray[np.floating], grid: tuple[int, int]) -> Cut:
     return Cut(vector.reshape(grid).astype(np.float32), mask, (row, column))
 
 
-def cut_box(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.float64]:
-    """Box of a token mask in the image.
-
-    Args:
-        mask: (h, w) bool, at least one token.
-        size: (width, height) in pixels that the grid covers.
-
-    Returns:
-        (4,) float64 x0, y0, x1, y1, exclusive end.
-
-    Raises:
-        ValueError: The mask is empty.
-
-    Example:
-        >>> cut_box(np.array([[False, True], [False, True]]), (32, 32)).tolist()
-        [16.0, 0.0, 32.0, 32.0]
-    """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        raise ValueError("an empty mask has no box")
-    box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=np.float64)
-    return box * np.tile(np.array(size) / mask.shape[::-1], 2)
-
-
 @lru_cache(maxsize=32)
 def _start(n: int) -> NDArray[np.float64]:
     """The fixed vector every search starts from."""

@@ -74,6 +74,7 @@ class Case:
 
 
 NEGATIVE = {"combination": {"name": "neg_quadratic"}}
+POOL = {"type": "wsol_mm.CausalContextPool", "size": GRID}
 CASES = {
     "acol": Case(heads.ACoLHead, {"threshold": 0.6, "hidden_channels": (6, 3)}),
     "alignment": Case(heads.AlignmentHead, {}),
@@ -82,7 +83,7 @@ CASES = {
     "cam hidden": Case(heads.CAMHead, {"hidden_channels": (6,), "map_bias": True}),
     "cam norm": Case(heads.CAMHead, {"map_kind": "norm"}),
     "cam similarity": Case(heads.CAMHead, {"map_kind": "similarity"}),
-    "causal": Case(heads.CausalCAMHead, {"pool_size": GRID, **NEGATIVE}),
+    "causal": Case(heads.CausalCAMHead, {"context_pool": POOL, **NEGATIVE}),
     "combinational": Case(heads.CombinationalCAMHead, NEGATIVE),
     "ddt": Case(heads.DDTHead, {}),
     "sd_cam": Case(heads.SDCAMHead, {"hidden_channels": 16}, tokens),

@@ -197,3 +197,12 @@ def test_other_kinds_of_map_and_pooled_features_are_refused():
         make(map_kind="norm")
     with pytest.raises(ValueError, match="neck=None"):
         make()((torch.zeros(2, 4),))
+
+
+@torch.no_grad()
+def test_all_classes_in_one_pass_equal_one_pass_for_each():
+    head, x = make().eval(), features()
+    labels = torch.tensor([[1, 4, 1, 0], [3, 2, 0, 4]])
+    together = head.localization_maps((x,), labels)
+    alone = [head.localization_maps((x,), column[:, None]) for column in labels.T]
+    torch.testing.assert_close(together, torch.cat(alone, dim=1))

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from wsol_mm.functional.masking import foreground_masks
 from wsol_mm.models.batch_norm import by_running_statistics, training_norms, untracked
 from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
-from wsol_mm.models.heads.cam_head import target_labels
 from wsol_mm.models.heads.causal_cam_head import CausalCAMHead
+from wsol_mm.models.heads.localizer_head import target_labels
 from wsol_mm.registry import MODELS
 
 MaskedBatchNorm = Literal["running", "joint", "clean", "separate"]

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from wsol_mm.functional.distillation import draw_routes
 from wsol_mm.models.classifiers.frozen_teacher import FrozenTeacher
 from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
-from wsol_mm.models.heads.cam_head import CAMHead, target_labels
+from wsol_mm.models.heads.cam_head import CAMHead
 from wsol_mm.models.heads.causal_cam_head import CausalCAMHead
+from wsol_mm.models.heads.localizer_head import target_labels
 from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 

@@ -69,16 +69,16 @@ class ACoLHead(CAMHead):
     def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
         """Elementwise maximum of both heads' normalised maps.
 
-        One pass of head B for each of the k columns of ``labels``.
+        Head B sees the features once for each of the k labels of an image, in one batch.
         """
         first = super().draw_maps(feats, self.hidden(features), labels)
         if self.second is None:
             return first
-        second = []
-        for label, map01 in zip(labels.T, minmax_maps(first).unbind(dim=1), strict=True):
-            rest = self.second.hidden(erase_salient(features, map01[:, None], self.threshold))
-            second.append(self.second.draw_maps(feats, rest, label[:, None]))
-        return merge_maps(first, torch.cat(second, dim=1))
+        masks = minmax_maps(first).flatten(0, 1)[:, None]
+        copies = features.repeat_interleave(labels.shape[1], dim=0)
+        rest = self.second.hidden(erase_salient(copies, masks, self.threshold))
+        second = self.second.draw_maps(feats, rest, labels.reshape(-1, 1))
+        return merge_maps(first, second.view_as(first))
 
     def loss(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs: Any

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from wsol_mm.functional.alignment import norm_map, similarity_maps
 from wsol_mm.functional.cam import class_activation_maps
 from wsol_mm.models.heads.localizer_head import LocalizerHead
-from wsol_mm.models.heads.localizer_head import target_labels as target_labels
 from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 

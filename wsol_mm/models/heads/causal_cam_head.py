@@ -8,8 +8,8 @@ from torch import Tensor
 
 from wsol_mm.functional.cam import class_activation_maps
 from wsol_mm.functional.context_pool import map_correlation, relative_change
-from wsol_mm.models.heads.cam_head import target_labels
 from wsol_mm.models.heads.combinational_cam_head import CombinationalCAMHead
+from wsol_mm.models.heads.localizer_head import target_labels
 from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 

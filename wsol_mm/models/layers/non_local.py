@@ -1,8 +1,8 @@
 """Self-attention between all positions of a feature map, as NL-CCAM inserts it into backbones."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wsol_mm.functional.position_attention import gather_positions
 from wsol_mm.models.precision import full_precision
 from wsol_mm.registry import MODELS
 
@@ -17,7 +17,7 @@ class NonLocalBlock(nn.Module):
     bias, and the batch norm starts from weight 0 and bias 0. ``mmcv.cnn.NonLocal2d`` differs: it
     reduces the values too, scales by default and drops the output's bias.
 
-    The attention never exists as a whole where torch has a fused kernel for it, and is computed in
+    The attention (:func:`wsol_mm.functional.position_attention.gather_positions`) is computed in
     float32 whatever the surrounding precision: without scaling its exponents leave half precision.
 
     Args:
@@ -49,8 +49,6 @@ class NonLocalBlock(nn.Module):
             layer(x).flatten(2).transpose(1, 2) for layer in (self.query, self.key, self.value)
         )
         with full_precision(x):
-            gathered = F.scaled_dot_product_attention(
-                query.float(), key.float(), value.float(), scale=1.0
-            )
+            gathered = gather_positions(query.float(), key.float(), value.float())
         gathered = gathered.transpose(1, 2).reshape(x.shape)
         return x + self.norm(self.out(gathered))
