@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from wsol_mm.apis.localization import Frame
-from wsol_mm.apis.model_zoo import load_weights
+from wsol_mm.apis.model_zoo import imagenet_classes, load_weights
 from wsol_mm.engine.whole_checkpoint import CheckpointError
 from wsol_mm.functional.cam import class_activation_maps
 from wsol_mm.models.feature_site import find_pooled_linear, find_target_layer, named_site
@@ -257,13 +257,6 @@ def torchvision_classifier(name: str, checkpoint: str | bool | None) -> tuple[nn
     if checkpoint is not False:
         load_weights(network, checkpoint or weights.url)
     return network, weights.transforms(), weights.meta["categories"]
-
-
-def imagenet_classes() -> list[str]:
-    """Names of ImageNet's 1000 classes."""
-    from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
-
-    return list(IMAGENET_CATEGORIES)
 
 
 def squashed_frame(image: NDArray[np.uint8], size: tuple[int, int]) -> Frame:

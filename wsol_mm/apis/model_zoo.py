@@ -154,7 +154,16 @@ def _classes(meta: dict[str, Any], cfg: Config) -> tuple[str, ...] | None:
     with DATASETS.switch_scope_and_registry(cfg.get("default_scope", "mmengine")) as registry:
         kind = registry.get(dataset["type"]) if "type" in dataset else None
     classes = getattr(kind, "METAINFO", {}).get("classes")
+    if classes is None and str(dataset.get("type")).split(".")[-1] == "ILSVRC":
+        classes = imagenet_classes()  # its folders are numbers, in this order
     return tuple(classes) if classes else None
+
+
+def imagenet_classes() -> list[str]:
+    """Names of ImageNet's 1000 classes."""
+    from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
+
+    return list(IMAGENET_CATEGORIES)
 
 
 @contextmanager
