@@ -38,7 +38,11 @@ def test_stamps_of_earlier_versions_are_read():
     keys = wanted.to_dict()
     assert Protocol.of_stamp({"protocol": keys}) == wanted
     keys["cut"] = keys.pop("threshold")
+    del keys["normalization"]
     assert Protocol.of_stamp({"protocol": keys}) == wanted
+    old = {**get_protocol("psol").to_dict(), "cut": 0.0}
+    del old["normalization"], old["threshold"]
+    assert Protocol.of_stamp({"protocol": old}) == get_protocol("psol")
 
 
 @pytest.mark.parametrize(
@@ -185,9 +189,10 @@ def test_a_map_without_contrast_has_no_box_and_is_wrong():
 
 
 def test_keys_of_the_single_box_are_refused_without_it():
-    for key, value in (("threshold", 0.1), ("compare", "image")):
-        with pytest.raises(ValueError, match="need boxes='two_thresholds'"):
-            get_protocol({"name": "original", key: value})
+    with pytest.raises(ValueError, match="needs boxes='two_thresholds'"):
+        get_protocol({"name": "original", "compare": "image"})
+    with pytest.raises(ValueError, match="needs a threshold"):
+        get_protocol({"name": "original", "boxes": "two_thresholds"})
     with pytest.raises(ValueError, match=r"threshold=1\.0"):
         get_protocol({"name": "ci_cam", "threshold": 1.0})
 

@@ -249,9 +249,11 @@ def replace_map(array):
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (break_nan, ["0/0.jpg.npy", "NaN"]),
         (replace_map(np.zeros((224, 224), int)), ["0/0.jpg.npy", "floating", "int64"]),
-        (replace_map(np.zeros((224, 224), np.float32)), ["0/0.jpg", "float64"]),
+        (
+            replace_map(np.zeros((224, 224), np.float32)),
+            ["0/0.jpg.npy", "float64, got float32", "--normalization minmax"],
+        ),
         (replace_map(np.zeros((1, 224, 224))), ["0/0.jpg.npy", "two dimensions"]),
         (replace_map(np.full((224, 224), 1.5)), ["0/0.jpg", "[0, 1]"]),
         (replace_map(np.zeros((14, 14))), ["1/1.jpg.npy", "--normalization"]),
@@ -287,14 +289,158 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 def test_an_error_in_a_worker_arrives(exit_code, tool, split, capsys):
     folder, _, maps = split
-    break_nan(folder, maps)
-    np.save(folder / "maps/0/0.jpg.npy", maps["0/2.jpg"])
-    maps["0/2.jpg"][0, 0] = np.nan
-    np.save(folder / "maps/0/2.jpg.npy", maps["0/2.jpg"])
+    np.save(folder / "maps/0/2.jpg.npy", maps["0/2.jpg"].astype(np.float32))
     arguments = ["--maps", folder / "maps", "--metadata", folder / "lists"]
     arguments += ["--out", folder / "out.json", "--processes", "2"]
     assert exit_code(tool.main, arguments) == 2
-    assert "0/2.jpg.npy: the map holds NaN" in capsys.readouterr().err
+    assert "0/2.jpg.npy: a map of the frame" in capsys.readouterr().err
+
+
+def test_a_map_with_nan_is_wrong_and_counted(exit_code, tool, split, capsys):
+    folder, _, maps = split
+    out = folder / "out.json"
+    arguments = ["--maps", folder / "maps", "--metadata", folder / "lists", "--out", out]
+    arguments += [
+        "--processes",
+        "1",
+        "--bootstrap",
+        "0",
+        "--threshold",
+        "0.2",
+        "--iou-thrs",
+        "0.01",
+    ]
+    assert exit_code(tool.main, arguments) == 0
+    before = json.loads(out.read_text())["gt_known_iou1"]
+    capsys.readouterr()
+    break_nan(folder, maps)
+    assert exit_code(tool.main, arguments) == 0
+    after = json.loads(out.read_text())
+    assert after["gt_known_iou1"] == before - 20
+    assert after["stamp"]["degenerate"] == {"nan_maps": 1, "blank_maps": 1}
+    assert "among 5 images, counted as wrong: nan maps 1, blank maps 1" in capsys.readouterr().err
+
+
+def evaluate(exit_code, tool, folder, *words):
+    """Numbers of a run of the tool over ``folder/maps``."""
+    out = folder / "own.json"
+    arguments = ["--maps", folder / "maps", "--out", out, "--processes", "1", "--bootstrap", "0"]
+    assert exit_code(tool.main, [*arguments, *words]) == 0
+    return json.loads(out.read_text())
+
+
+def as_coco(images, segmentations=False):
+    content = {"images": [], "annotations": [], "categories": [{"id": 7}, {"id": 9}]}
+    for number, (name, (label, (width, height), boxes)) in enumerate(images.items()):
+        size = {"width": width, "height": height}
+        content["images"].append({"id": number, "file_name": name, **size})
+        for x0, y0, x1, y1 in boxes:
+            entry = {"id": len(content["annotations"]), "image_id": number}
+            entry |= {"category_id": (7, 9)[label], "bbox": [x0, y0, x1 - x0, y1 - y0]}
+            if segmentations:
+                entry["segmentation"] = [[x0, y0, x1, y0, x1, y1, x0, y1]]
+            content["annotations"].append(entry)
+    return content
+
+
+def comparable(numbers):
+    return {key: value for key, value in numbers.items() if key != "stamp"}
+
+
+@pytest.mark.parametrize("kind", ["coco", "xml", "txt"])
+def test_boxes_need_no_lists(kind, exit_code, tool, split):
+    folder, images, _ = split
+    wanted = evaluate(exit_code, tool, folder, "--metadata", folder / "lists")
+    words = ["--truth", folder / "truth"]
+    if kind == "coco":
+        words = ["--truth", folder / "truth.json"]
+        words[1].write_text(json.dumps(as_coco(images)))
+    for name, (_, (width, height), boxes) in images.items() if kind != "coco" else ():
+        # with the image's extension, and without
+        file = folder / "truth" / f"{name if kind == 'xml' else name[:-4]}.{kind}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        keys = ("xmin", "ymin", "xmax", "ymax")
+        if kind == "txt":
+            file.write_text("\n".join(" ".join(map(str, box)) for box in boxes) + "\n")
+            (folder / "images" / name).parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(folder / "images" / name), np.zeros((height, width, 3), np.uint8))
+            continue
+        ends = ["".join(f"<{k}>{v}</{k}>" for k, v in zip(keys, box, strict=True)) for box in boxes]
+        objects = "".join(f"<object><name>x</name><bndbox>{end}</bndbox></object>" for end in ends)
+        size = f"<size><width>{width}</width><height>{height}</height></size>"
+        file.write_text(f"<annotation>{size}{objects}</annotation>")
+    if kind == "txt":
+        words += ["--images", folder / "images"]
+    assert comparable(evaluate(exit_code, tool, folder, *words)) == comparable(wanted)
+
+
+def test_a_plain_folder_of_masks(exit_code, tool, split):
+    folder, _, maps = split
+    for name, score_map in maps.items():
+        file = folder / "masks" / f"{name[:-4]}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(file), (score_map > 0.6).astype(np.uint8) * 255)
+    got = evaluate(exit_code, tool, folder, "--truth", folder / "masks")
+    assert got["pxap"] == pytest.approx(100)
+    assert "max_box_acc" not in got
+
+
+def test_segmentations_of_a_coco_file_are_masks_beside_the_boxes(exit_code, tool, split):
+    folder, images, _ = split
+    (folder / "truth.json").write_text(json.dumps(as_coco(images, segmentations=True)))
+    got = evaluate(exit_code, tool, folder, "--truth", folder / "truth.json")
+    wanted = evaluate(exit_code, tool, folder, "--metadata", folder / "lists")
+    assert 0 < got.pop("pxap") < 100
+    assert got["max_box_acc_v2"] == wanted["max_box_acc_v2"]
+
+
+def test_the_rule_of_2016_by_hand(exit_code, tool, tmp_path):
+    """Columns of values -5, 1, 2, 10: above a fifth of the maximum is the last quarter alone.
+
+    Min-max would lift them to 0, .4, .47, 1, of which three quarters pass.
+    """
+    images = {"a.jpg": (0, (224, 224), [(168, 0, 223, 223)])}
+    score_map = np.repeat([[-5.0, 1.0, 2.0, 10.0]], 224, axis=0).repeat(56, axis=1)
+    save_maps(tmp_path / "maps", {"a.jpg": score_map.astype(np.float32)})
+    write_lists(tmp_path / "lists", images)
+    words = ["--metadata", tmp_path / "lists"]
+    got = evaluate(exit_code, tool, tmp_path, *words, "--protocol", "cam_2016")
+    assert got["gt_known_iou70"] == 100
+    assert got["stamp"]["threshold"] == {"source": "fixed", "value": 0.2, "interval": 0.001}
+    assert got["stamp"]["normalization"] == "max"
+    other = ["--normalization", "minmax", "--threshold", "0.2"]
+    assert evaluate(exit_code, tool, tmp_path, *words, *other)["gt_known_iou70"] == 0
+    arguments = ["--maps", tmp_path / "maps", *words, "--out", tmp_path / "x.json"]
+    arguments += ["--protocol", "cam_2016"]
+    for refused in (["--threshold", "0.3"], ["--normalization", "pas", "--percentile", "90"]):
+        assert exit_code(tool.main, [*arguments, *refused]) == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda folder: (folder / "truth/0/0.txt").unlink(), ["maps without truth", "0/0.jpg"]),
+        (lambda folder: (folder / "truth/x.txt").write_text(""), ["files without a map", "x"]),
+        (lambda folder: (folder / "truth/0/0.txt").write_text("1 2 3"), ["0.txt:1", "x0 y0 x1 y1"]),
+        (lambda folder: (folder / "truth/0/0.txt").write_text(""), ["0.txt holds no box"]),
+        (lambda folder: (folder / "images/0/0.jpg").unlink(), ["has no image 0/0.jpg"]),
+        (lambda folder: (folder / "truth/0/0.txt").write_text("9 9 5 5"), ["has no area"]),
+    ],
+)
+def test_plain_truth_that_does_not_fit(damage, words, exit_code, tool, split, capsys):
+    folder, images, _ = split
+    for name, (_, (width, height), boxes) in images.items():
+        for kind in ("truth", "images"):
+            (folder / kind / name).parent.mkdir(parents=True, exist_ok=True)
+        lines = "\n".join(",".join(map(str, box)) for box in boxes)
+        (folder / "truth" / name).with_suffix(".txt").write_text(lines)
+        cv2.imwrite(str(folder / "images" / name), np.zeros((height, width, 3), np.uint8))
+    damage(folder)
+    arguments = ["--maps", folder / "maps", "--truth", folder / "truth", "--out", folder / "o.json"]
+    assert exit_code(tool.main, [*arguments, "--images", folder / "images"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert all(word in error for word in words), error
 
 
 def test_maps_or_trivial_only(tool, tmp_path, capsys):

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_type_hints
 
+from wsol_mm.functional.box_rule import BoxRule
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -30,7 +32,9 @@ class Protocol:
             metric takes a threshold's. ``two_thresholds``: a single box, that of
             :func:`wsol_mm.functional.boxes.two_threshold_box`, at ``threshold``; numbers over
             thresholds do not exist then.
-        threshold: Of ``two_thresholds``: a share of the map's maximum in [0, 1).
+        threshold: A share of the map's maximum in [0, 1): of ``two_thresholds``, or of the boxes
+            that GT-known looks at where the protocol leaves no choice; None for the metric's.
+        normalization: Of maps; ``any`` leaves it to the metric.
         compare: ``frame``, or ``image``: the single box is scaled to the original image, cut to
             integers there and compared with the ground truth as it is annotated.
         ranking: View of the image that ranks the classes: the ``same_view`` that the map is of, or
@@ -48,7 +52,8 @@ class Protocol:
     geometry: Literal["full", "input"] = "full"
     ground_truth: Literal["all", "first"] = "all"
     boxes: Literal["levels", "two_thresholds"] = "levels"
-    threshold: float = 0.0
+    threshold: float | None = None
+    normalization: Literal["any", "minmax", "max"] = "any"
     compare: Literal["frame", "image"] = "frame"
     ranking: Literal["same_view", "second_view"] = "same_view"
     comparable: bool = False
@@ -58,18 +63,19 @@ class Protocol:
         """Refuse values outside the declared choices."""
         for key, hint in get_type_hints(type(self)).items():
             value, choices = getattr(self, key), get_args(hint)
-            if choices and value not in choices:
+            if key == "threshold":
+                if value is not None and not (type(value) is float and 0 <= value < 1):
+                    raise ValueError(f"protocol key threshold={value}: expected a value in [0, 1)")
+            elif choices and value not in choices:
                 raise ValueError(f"protocol key {key}={value!r}: expected one of {choices}")
-            if not choices and type(value) is not hint:
+            elif not choices and type(value) is not hint:
                 raise ValueError(f"protocol key {key}={value!r}: expected {hint.__name__}")
         if self.frame < 1:
             raise ValueError(f"protocol key frame={self.frame}: expected a positive size")
-        if not 0 <= self.threshold < 1:
-            raise ValueError(f"protocol key threshold={self.threshold}: expected a value in [0, 1)")
-        if self.boxes == "levels" and (self.threshold or self.compare == "image"):
-            raise ValueError(
-                "protocol keys threshold and compare='image' need boxes='two_thresholds'"
-            )
+        if self.boxes == "levels" and self.compare == "image":
+            raise ValueError("protocol key compare='image' needs boxes='two_thresholds'")
+        if self.boxes == "two_thresholds" and self.threshold is None:
+            raise ValueError("protocol key boxes='two_thresholds' needs a threshold")
 
     def to_dict(self) -> dict[str, Any]:
         """All keys, for the stamp beside a number."""
@@ -79,9 +85,32 @@ class Protocol:
     def of_stamp(cls, stamp: Mapping[str, Any]) -> "Protocol":
         """The protocol of a number, from the stamp beside it."""
         keys = dict(stamp["protocol"])
-        if "cut" in keys:  # the threshold's name up to version 0.1
-            keys["threshold"] = keys.pop("cut")
+        if "normalization" not in keys:  # version 0.1 knew neither it nor thresholds of levels
+            threshold = keys.pop("cut", keys.pop("threshold", 0.0))
+            keys["threshold"] = threshold if keys.get("boxes") == "two_thresholds" else None
         return cls(**keys)
+
+    def box_rule(self, rule: BoxRule) -> BoxRule:
+        """A metric's rule under this protocol, which may leave it no choice.
+
+        Raises:
+            ValueError: The metric asks for another threshold or normalisation than the protocol's.
+        """
+        if self.boxes == "levels" and self.threshold is not None:
+            if rule.threshold not in ("oracle", self.threshold):
+                raise ValueError(
+                    f"protocol {self.name!r} has the threshold {self.threshold}, not "
+                    f"{rule.threshold}: leave the metric's at 'oracle'"
+                )
+            rule = rule.at(self.threshold, "fixed")
+        if self.normalization != "any":
+            if rule.normalization not in ("minmax", self.normalization):
+                raise ValueError(
+                    f"protocol {self.name!r} normalises by {self.normalization!r}, not "
+                    f"{rule.normalization!r}: leave the metric's at 'minmax'"
+                )
+            rule = replace(rule, normalization=self.normalization)
+        return rule
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -100,8 +129,18 @@ PROTOCOLS: dict[str, Protocol] = {
             "change under the affine map to the frame, so comparing there is the same",
         ),
         Protocol(
+            name="cam_2016",
+            threshold=0.2,
+            normalization="max",
+            note="the rule of Zhou et al., CVPR 2016: the largest component above 20 % of the "
+            "map's maximum, negative values cut, no threshold chosen on any split. Boxes are "
+            "compared as by wsolevaluation; numbers named max_box_acc take their best threshold "
+            "here too, by definition",
+        ),
+        Protocol(
             name="ci_cam",
             boxes="two_thresholds",
+            threshold=0.0,
             compare="image",
             note="CI-CAM's test on the full frame: one box per image by two thresholds (0; the "
             "paper chose it on its test set). The released code ranks classes by a second pass "
@@ -110,6 +149,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             name="ci_cam_two_pass",
             boxes="two_thresholds",
+            threshold=0.0,
             compare="image",
             ranking="second_view",
             note="NOT COMPARABLE with one pass over one view: CI-CAM's test as its code makes it. "

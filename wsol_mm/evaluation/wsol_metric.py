@@ -83,6 +83,7 @@ class WSOLMetric(BaseMetric):
         rule = read_rule(
             threshold, components=box_rule, normalization=normalization, percentile=percentile
         )
+        rule = self.protocol.box_rule(rule)
         self.settings = Settings(
             rule=rule, iou_thrs=iou_thrs, interval=interval, bootstrap=bootstrap, seed=seed
         )
