@@ -33,7 +33,7 @@ def test_shown_configs_build(block, tmp_path):
     path.write_text(block)
     cfg = Config.fromfile(path)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        part = cfg.model if "detector" in cfg.model else cfg.model.head
+        part = cfg.model if cfg.model.type.startswith("wsol_mm.") else cfg.model.head
         assert type(MODELS.build(part)).__module__.startswith("wsol_mm.")
         dataset = DATASETS.build({**cfg.train_dataloader.dataset.to_dict(), "lazy_init": True})
         assert dataset is not None
