@@ -295,3 +295,14 @@ def test_a_csv_as_spreadsheets_write_it(folders, text):
     (folders / "boxes_test.csv").write_bytes(text.encode())
     test = FolderWSOL(str(folders), "test", test_mode=True)
     assert [each["bbox"] for each in test[0]["instances"]] == [[1, 2, 3.5, 4]]
+
+
+def test_boxes_in_shares_of_the_image_are_refused(folders, draw_image, log):
+    file = folders / "boxes_test.csv"
+    file.write_text("image,x0,y0,x1,y1\ndog/c.jpg,0.1,0.2,0.95,1.0\n")
+    with pytest.raises(ValueError, match=r"no box .* goes beyond 1 px, so they are shares of"):
+        FolderWSOL(str(folders), "test", test_mode=True)
+    assert not log
+    file.write_text("image,x0,y0,x1,y1\ndog/c.jpg,0.1,0.2,0.95,1.0\ndog/c.jpg,1,2,9,9\n")
+    FolderWSOL(str(folders), "test", test_mode=True)
+    assert "1 of 2 boxes of split 'test' are narrower than a pixel, the first in 'dog/c" in log[0]

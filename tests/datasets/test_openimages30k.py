@@ -76,7 +76,7 @@ def test_masks_of_another_shape_are_found(root, draw_image):
     assert "a_2.png: mask of (100, 100), its image has (100, 50)" in problems[0]
     assert "masks differ in size" in problems[1]
     (root / "masks/test/0m1/a_ignore.png").write_text("")
-    assert any("a_ignore.png: not an image" in problem for problem in data.check_item(0))
+    assert any("a_ignore.png cannot be decoded" in problem for problem in data.check_item(0))
 
 
 def test_labels_of_all_splits_are_those_of_the_training_lists(root):

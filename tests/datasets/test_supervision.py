@@ -140,7 +140,7 @@ def test_toy_scenes_have_several_boxes_and_masks_of_their_size(cub_root, edit_fi
     data = ToyScenes(str(cub_root), "test", test_mode=True)
     info = data[1]
     assert len(info["instances"]) == len(info["mask_paths"]) == 2
-    assert "the file does not exist" in data.check_item(1)[0]
+    assert "d_0.png does not exist" in data.check_item(1)[0]
     for path, size in zip(info["mask_paths"], [(40, 30), (40, 31)], strict=True):
         draw_image(cub_root / path, size=size, mode="L")
     problems = data.check_item(1)

@@ -48,9 +48,11 @@ def plain_datasets(cfg: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def check(dataset: WSOLDataset, title: str, workers: int) -> list[str]:
     """Decode every item of a data set, print what it holds, return the problems."""
     with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(dataset.check_item, range(len(dataset)))
+        found = pool.map(dataset.inspect_item, range(len(dataset)))
         bar = tqdm(found, total=len(dataset), desc=title, disable=None)
-        problems = [problem for item in bar for problem in item]
+        items = list(bar)
+    problems = [problem for item, _ in items for problem in item]
+    notes = Counter(note for _, item in items for note in item)
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     images_of = Counter(info["gt_label"] for info in infos)
     print(f"{title}: {len(infos)} images, {len(images_of)} classes", end="")
@@ -65,6 +67,8 @@ def check(dataset: WSOLDataset, title: str, workers: int) -> list[str]:
         ignored = sum(bool(info.get("ignore_path")) for info in infos)
         print(f", {masks} masks, {ignored} ignore masks", end="")
     print(f"; {len(problems)} problems")
+    for note, count in notes.items():
+        print(f"{title}: note: {count} {note}")
     return problems
 
 

@@ -9,6 +9,7 @@ from wsol_mm.datasets.score_sampler import ScoreSampler
 from wsol_mm.datasets.toy import ToyScenes
 from wsol_mm.datasets.transforms import (
     CenterCrop,
+    LoadImage,
     LoadMasks,
     PackWSOLInputs,
     RandomCrop,
@@ -22,6 +23,7 @@ __all__ = [
     "CenterCrop",
     "CocoWSOL",
     "FolderWSOL",
+    "LoadImage",
     "LoadMasks",
     "OpenImages30k",
     "PackWSOLInputs",

@@ -1,5 +1,7 @@
 """What every WSOL data set shares: fields, supervision, validation."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ from PIL import Image, UnidentifiedImageError
 
 from wsol_mm.datasets.box_file import read_pseudo_boxes
 from wsol_mm.datasets.lists import Box, box_problem
+from wsol_mm.datasets.mask_file import decode_mask
+from wsol_mm.datasets.pixels import decode_image
+from wsol_mm.datasets.transforms.loading import own_reader, size_problem
 from wsol_mm.structures import SUPERVISION
 
 SPLITS = ("train", "val", "test")
-_EXIF_ORIENTATION = 0x0112
 
 
 class WSOLDataset(BaseDataset):
@@ -24,7 +28,9 @@ class WSOLDataset(BaseDataset):
     fields of the data contract: `img_id` (relative name), `img_path`, `gt_label` (0-based int),
     `instances` (dicts with `bbox` as `x0, y0, x1, y1` in the original image, exclusive end,
     `bbox_label` 0 and `ignore_flag` 0), `mask_paths` and `ignore_path` where the data set has
-    masks, `height` and `width` where the lists know them.
+    masks, `height` and `width` where the lists know them. Boxes and sizes are those of the image as
+    a viewer shows it, its EXIF tag obeyed; :class:`wsol_mm.LoadImage`, which stands in for MMCV's
+    `LoadImageFromFile` in every pipeline, compares them with the pixels.
 
     What training may see is explicit. True boxes and masks are read only for evaluation
     (`test_mode=True`) or with `supervision='boxes'`; with `supervision='image'` training items
@@ -86,6 +92,7 @@ class WSOLDataset(BaseDataset):
         self.supervision = supervision
         self.pseudo_boxes = pseudo_boxes
         self.classes = None if classes is None else tuple(classes)
+        kwargs["pipeline"] = own_reader(kwargs.get("pipeline", ()))
         super().__init__(data_root=str(data_root), filter_cfg=filter_cfg, **kwargs)
 
     @property
@@ -129,6 +136,7 @@ class WSOLDataset(BaseDataset):
             raise FileNotFoundError(f"image {first} does not exist: {self.HINT}")
         pseudo = self._read_pseudo_boxes(entries)
         seen: set[str] = set()
+        every: list[tuple[str, Box]] = []
         for entry in entries:
             img_id = entry["img_id"]
             if img_id in seen:
@@ -139,10 +147,12 @@ class WSOLDataset(BaseDataset):
                 boxes = pseudo.get(img_id, [])
             if boxes is not None:
                 self._check_boxes(boxes, entry)
+                every += [(img_id, box) for box in boxes]
                 entry["instances"] = [
                     {"bbox": list(map(float, box)), "bbox_label": 0, "ignore_flag": 0}
                     for box in boxes
                 ]
+        self._check_unit(every)
         return entries
 
     def _number_classes(self, own: Sequence[str], entries: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -206,6 +216,22 @@ class WSOLDataset(BaseDataset):
             if problem := box_problem(box, size):
                 raise ValueError(f"{self.data_root}: image '{entry['img_id']}': {problem}")
 
+    def _check_unit(self, boxes: Sequence[tuple[str, Box]]) -> None:
+        """Refuse boxes in shares of the image; warn of those smaller than a pixel."""
+        if boxes and (largest := max(max(box) for _, box in boxes)) <= 1:
+            raise ValueError(
+                f"{self.data_root}: no box of split '{self.split}' goes beyond {largest:g} px, so "
+                "they are shares of the image: multiply them by its width and height"
+            )
+        tiny = [name for name, (x0, y0, x1, y1) in boxes if min(x1 - x0, y1 - y0) < 1]
+        if tiny:
+            print_log(
+                f"{self.data_root}: {len(tiny)} of {len(boxes)} boxes of split '{self.split}' are "
+                f"narrower than a pixel, the first in '{tiny[0]}'; boxes are pixels, not shares",
+                logger="current",
+                level=logging.WARNING,
+            )
+
     def filter_data(self) -> list[dict[str, Any]]:
         """Drop images without boxes where `filter_cfg` asks for it."""
         if not (self.filter_cfg or {}).get("filter_empty_gt"):
@@ -220,58 +246,74 @@ class WSOLDataset(BaseDataset):
         return [self.get_data_info(idx)["gt_label"]]
 
     def check_item(self, idx: int) -> list[str]:
+        """As :meth:`inspect_item`, without the notes."""
+        return self.inspect_item(idx)[0]
+
+    def inspect_item(self, idx: int) -> tuple[list[str], list[str]]:
         """Decode one image with its masks and compare them with the lists.
 
         Args:
             idx: Index of the item.
 
         Returns:
-            One line for each problem: an unreadable or truncated file, a rotation that decoders
-            apply to the pixels but not to the boxes, sizes that differ, boxes outside the image.
+            One line for each problem: an unreadable or truncated file, a size that differs, a box
+            outside its image. And, the same text for each file of a kind, what is unclear: images
+            that EXIF tags turn, of many bits, masks of many values.
         """
         info = self.get_data_info(idx)
-        size, problem = _decode(info["img_path"])
-        if size is None:
-            return [f"{info['img_path']}: {problem}"]
-        problems = [f"{info['img_path']}: {problem}"] if problem else []
-        if "width" in info and (info["width"], info["height"]) != size:
-            problems.append(
-                f"{info['img_path']}: is {size[0]}x{size[1]} px, "
-                f"its list says {info['width']}x{info['height']}"
-            )
-        for instance in info.get("instances", []):
-            if problem := box_problem(instance["bbox"], size):
-                problems.append(f"{info['img_path']}: {problem}")
-        masks = [*info.get("mask_paths", []), *filter(None, [info.get("ignore_path")])]
+        path, notes = info["img_path"], []
+        try:
+            turned, bits, size = _inspect_image(path)
+        except ValueError as error:
+            return [str(error)], []
+        listed = (info["width"], info["height"]) if "width" in info else size
+        problems = [size_problem(size, listed, turned)]
+        problems += [box_problem(each["bbox"], size) for each in info.get("instances", [])]
+        problems = [f"{path}: {problem}" for problem in problems if problem]
+        if turned:
+            notes.append("images are turned by their EXIF tag; boxes are taken as a viewer shows")
+        if bits > 8:
+            notes.append(f"images have values of {bits} bits, scaled to 8")
         mask_sizes = set()
-        for path in masks:
-            mask_size, problem = _decode(path)
-            if mask_size is None:
-                problems.append(f"{path}: {problem}")
-            elif not _same_shape(mask_size, size, exact=self.EXACT_MASKS):
+        for mask_path in [*info.get("mask_paths", []), *filter(None, [info.get("ignore_path")])]:
+            try:
+                mask = decode_mask(mask_path)
+            except (ValueError, OSError) as error:
+                problems.append(str(error))
+                continue
+            if mask.note:
+                notes.append(f"masks: {mask.note}")
+            mask_size = mask.object.shape[::-1]
+            if not _same_shape(mask_size, size, exact=self.EXACT_MASKS):
                 problems.append(
-                    f"{path}: mask of {mask_size}, its image has {size} (width, height)"
+                    f"{mask_path}: mask of {mask_size}, its image has {size} (width, height)"
                 )
             mask_sizes.add(mask_size)
-        if len(mask_sizes) > 1 and None not in mask_sizes:
-            problems.append(f"{info['img_path']}: its masks differ in size: {sorted(mask_sizes)}")
-        return problems
+        if len(mask_sizes) > 1:
+            problems.append(f"{path}: its masks differ in size: {sorted(mask_sizes)}")
+        return problems, notes
 
 
-def _decode(path: str) -> tuple[tuple[int, int] | None, str]:
-    """Decode a whole image; return its (width, height), or None, and what is wrong with it."""
+def _inspect_image(path: str) -> tuple[bool, int, tuple[int, int]]:
+    """Whether EXIF turns an image, its bits, and its (width, height) as a viewer shows it.
+
+    Raises:
+        ValueError: It is missing, not an image, or damaged; OpenCV fills what is cut off with grey.
+    """
     if not Path(path).is_file():
-        return None, "the file does not exist"
+        raise ValueError(f"{path}: the file does not exist")
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")
             image.load()
-            turned = image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1)
-            size = image.size
+    except Image.DecompressionBombError:
+        pass  # OpenCV reads it
     except UnidentifiedImageError:
-        return None, "not an image"
+        raise ValueError(f"{path}: not an image") from None
     except (OSError, SyntaxError, ValueError) as error:
-        return None, f"cannot be decoded ({error}); fetch the file again"
-    return size, "its EXIF tag turns the pixels but not the boxes; strip the tag" if turned else ""
+        raise ValueError(f"{path}: cannot be decoded ({error}); fetch the file again") from None
+    decoded = decode_image(path)
+    return decoded.turned, decoded.bits, decoded.bgr.shape[1::-1]
 
 
 def _same_shape(mask: tuple[int, int], image: tuple[int, int], *, exact: bool) -> bool:
