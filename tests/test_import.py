@@ -1,7 +1,9 @@
 """What importing the package costs, and which layer pulls in what."""
 
+import importlib
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -29,6 +31,27 @@ def test_package_import_is_instant():
 def test_functional_needs_no_toolbox(module):
     loaded = loaded_after(f"import wsol_mm.functional.{module}")
     assert not loaded & set(TOOLBOXES)
+
+
+@pytest.mark.parametrize("package", ["functional", "apis"])
+def test_exports_are_there_by_name_and_cost_nothing_before(package):
+    assert loaded_after(f"import wsol_mm.{package}") == set()
+    module = importlib.import_module(f"wsol_mm.{package}")
+    for name in module.__all__:
+        found = getattr(module, name)
+        assert not isinstance(found, ModuleType)
+        assert found.__module__.startswith(f"wsol_mm.{package}."), name
+    assert {*module.__all__} <= {*dir(module)}
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = module.nothing
+
+
+def test_a_function_is_imported_by_name():
+    from wsol_mm.apis import evaluate_maps, join, make_pseudo_boxes, refine_maps
+    from wsol_mm.functional import compute_localization
+
+    functions = (evaluate_maps, join, make_pseudo_boxes, refine_maps, compute_localization)
+    assert all(callable(function) and function.__doc__ for function in functions)
 
 
 def test_evaluation_works_without_mmdet():
