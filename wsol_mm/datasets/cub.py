@@ -18,7 +18,7 @@ from wsol_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class CUB(WSOLDataset):
-    """CUB-200-2011, whole or any subset of it in the same layout.
+    """CUB-200-2011 (Wah et al., Caltech 2011), whole or any subset of it in the same layout.
 
     `data_root` holds `images/`, `images.txt`, `image_class_labels.txt`, `classes.txt`,
     `train_test_split.txt` and, where boxes are read, `bounding_boxes.txt` (x, y, width, height).

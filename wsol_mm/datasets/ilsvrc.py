@@ -14,7 +14,7 @@ from wsol_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class ILSVRC(WSOLDataset):
-    """ILSVRC-2012 for localization, ImageNetV2 as its val split.
+    """ILSVRC-2012 (Russakovsky et al., IJCV 2015) for localization, ImageNetV2 as its val split.
 
     A split with lists in `<metadata>/<split>/` is read from them; ids are relative to
     `data_root`, as in `val2/0/0.jpeg`. Any other split is read from class folders named by WordNet

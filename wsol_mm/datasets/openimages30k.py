@@ -10,7 +10,7 @@ from wsol_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class OpenImages30k(WSOLDataset):
-    """OpenImages30k of the reference WSOL benchmark, read from its lists.
+    """OpenImages30k of the reference WSOL benchmark (Choe et al., CVPR 2020), read from its lists.
 
     Image and mask names are relative (`val/01226z/32fdab44f6e415f1.jpg`); a name's folder is the
     name of its class. An image has one or more instance masks and at most one ignore mask

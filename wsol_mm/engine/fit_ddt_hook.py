@@ -38,6 +38,8 @@ from wsol_mm.registry import HOOKS
 class FitDDTHook(Hook):
     """Fit the ``wsol_mm.DDTHead`` of a model, class by class, in constant memory.
 
+    DDT is of Wei et al., Pattern Recognition 2019.
+
     Runs after each training epoch, before the checkpoint is written, and does nothing where the
     head is fitted to these weights, views and images already: with a frozen backbone, after the
     first epoch alone. It reads the images and labels of the training split. Ranks share the

@@ -13,8 +13,9 @@ from wsol_mm.registry import HOOKS
 class PolarityVoteHook(Hook):
     """Clear the votes of a ``wsol_mm.C2AMHead`` before each training epoch.
 
-    The head counts every training image's vote, so that after an epoch the whole set has voted
-    once, with the weights of that epoch. The result of the last epoch stays in the checkpoint.
+    The head (C2AM, Xie et al., CVPR 2022) counts every training image's vote, so that after an
+    epoch the whole set has voted once, with the weights of that epoch. The result of the last epoch
+    stays in the checkpoint.
 
     Raises:
         ValueError: Before training, if the model's head does not vote.

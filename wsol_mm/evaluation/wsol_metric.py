@@ -29,6 +29,8 @@ __all__ = ["WSOLMetric", "transfer_threshold"]
 class WSOLMetric(BaseMetric):
     """Every localization number from one pass over the data.
 
+    MaxBoxAcc, MaxBoxAccV2 and PxAP are those of Choe et al., CVPR 2020.
+
     Takes maps (``pred_maps``, ``map_labels``) or class-agnostic boxes (``pred_instances``), class
     scores (``pred_score`` or a file), ground-truth boxes and masks; gives the numbers these allow
     (:func:`wsol_mm.functional.localization.compute_localization` lists them; boxes on images with

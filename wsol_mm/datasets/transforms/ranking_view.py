@@ -11,8 +11,9 @@ from wsol_mm.registry import TRANSFORMS
 class RankingView(BaseTransform):
     """Keep the middle of the resized image as ``ranking_view``, a uint8 tensor (3, c, c).
 
-    For ``wsol_mm.TwoPassClassifier``. The image itself goes on unchanged, and so does what is
-    recorded of its geometry; the view is of the image as it is at this place of the pipeline.
+    For ``wsol_mm.TwoPassClassifier``, the test released with CI-CAM (Shao et al., ACM MM 2021). The
+    image itself goes on unchanged, and so does what is recorded of its geometry; the view is of the
+    image as it is at this place of the pipeline.
 
     Args:
         short_side: Pixels that the shorter side is resized to.

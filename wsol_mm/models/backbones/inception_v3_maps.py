@@ -17,7 +17,7 @@ _STAGES = (
 
 @MODELS.register_module()
 class InceptionV3Maps(InceptionV3):
-    """Inception V3 cut after ``Mixed_6e``; its maps have 768 channels.
+    """Inception V3 (Szegedy et al., CVPR 2016) cut after ``Mixed_6e``; its maps have 768 channels.
 
     Parameters keep mmpretrain's names, so its ImageNet checkpoint loads (with
     ``prefix='backbone.'``; the stages behind the cut are left over).

@@ -26,7 +26,7 @@ class VGGGAP(VGG):
     Args:
         out_stride: Pixels of the input for each position of the map. 16 gives 14x14 maps for
             224x224 images; 8 leaves out the fourth pooling as well and gives 28x28.
-        out_channels: Channels of the tail. Zhou et al. (CVPR 2016) use 1024. Several numbers make
+        out_channels: Channels of the tail. Zhou et al., CVPR 2016, use 1024. Several numbers make
             as many convolutions (``conv6.0``, ``conv6.1``, ...; the causal family has 1024 twice on
             ILSVRC). None leaves the tail out: the map is that of conv5_3, with 512 channels.
         pools: ``plain`` keeps VGG's 2x2 poolings. The reference benchmark's variants: ``acol`` has

@@ -16,6 +16,8 @@ from wsol_mm.registry import MODELS
 class GradCAMClassifier(WSOLClassifier):
     """A classifier whose maps come from an extractor of the grad-cam package.
 
+    Grad-CAM is of Selvaraju et al., ICCV 2017; the package names the others' papers.
+
     Training is the parent's, so checkpoints fit both ways; only the maps at test differ. They are
     what the extractor computes before it scales them: ``get_cam_image``, then ReLU, at the target
     layer's resolution (:func:`wsol_mm.models.gradient_maps.gradient_maps`). It works within

@@ -1,4 +1,7 @@
-"""Controls for CI-CAM's pool: each takes one thing away that could explain its gain."""
+"""Controls for CI-CAM's pool: each takes one thing away that could explain its gain.
+
+Shao et al., ACM MM 2021 (CI-CAM), has the mean over classes; the others are ours.
+"""
 
 from typing import Any
 

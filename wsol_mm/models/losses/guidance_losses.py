@@ -15,7 +15,7 @@ from wsol_mm.registry import MODELS
 class LogitsGuidanceLoss(nn.Module):
     """Divergence of the student's class probabilities from the teacher's.
 
-    Shao et al., *Knowledge-guided Causal Intervention for WSOL* (KG-CI-CAM), eq. 9.
+    Shao et al., KG-CI-CAM, eq. 9.
 
     Args:
         temperature: T, by which logits are divided; the paper's for CUB with VGG-16.
@@ -54,7 +54,7 @@ class LogitsGuidanceLoss(nn.Module):
 class ActivationGuidanceLoss(nn.Module):
     """Mean squared difference of the softened class activation maps of student and teacher.
 
-    Shao et al., *Knowledge-guided Causal Intervention for WSOL* (KG-CI-CAM), eq. 10.
+    Shao et al., KG-CI-CAM, eq. 10.
 
     Args:
         temperature: T, by which maps are divided; the paper's for CUB with VGG-16.

@@ -18,7 +18,9 @@ REDUCTIONS = ("none", "mean", "sum")
 
 @MODELS.register_module()
 class WeightedEntropyLoss(nn.Module):
-    """Weighted entropy of the foreground probability; needs no labels (WEND, section 3.2.2).
+    """Weighted entropy of the foreground probability; needs no labels.
+
+    WEND, Xu et al., ACM MM 2023, section 3.2.2.
 
     The defaults are the paper's values for CUB with Faster R-CNN.
 

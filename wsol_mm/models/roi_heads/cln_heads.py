@@ -1,4 +1,7 @@
-"""CLN's second stage: a class-agnostic classifier beside a box-quality score (UniDetector)."""
+"""CLN's second stage: a class-agnostic classifier beside a box-quality score.
+
+UniDetector, Wang et al., CVPR 2023.
+"""
 
 import torch
 from mmdet.models.roi_heads.bbox_heads import Shared2FCBBoxHead
