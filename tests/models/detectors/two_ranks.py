@@ -25,7 +25,7 @@ def step(name: str, rank: int) -> dict:
 
     model = small_detectors.build(name)
     model.train()
-    wrapped = DistributedDataParallel(model, broadcast_buffers=False, find_unused_parameters=True)
+    wrapped = DistributedDataParallel(model, broadcast_buffers=False)
     torch.distributed.all_reduce = counted
     try:
         torch.manual_seed(2)
