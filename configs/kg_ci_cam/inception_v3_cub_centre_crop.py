@@ -11,5 +11,5 @@ test_pipeline = [
 ]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_evaluator = dict(
-    protocol=dict(name="kg_ci_cam_centre_crop", frame=299, cut=0.21), threshold="oracle"
+    protocol=dict(name="kg_ci_cam_centre_crop", frame=299, threshold=0.21), threshold="oracle"
 )

@@ -10,4 +10,6 @@ test_pipeline = [
     *_base_.test_pipeline[2:],
 ]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_evaluator = dict(protocol=dict(name="kg_ci_cam_centre_crop", cut=0.11), threshold="oracle")
+test_evaluator = dict(
+    protocol=dict(name="kg_ci_cam_centre_crop", threshold=0.11), threshold="oracle"
+)

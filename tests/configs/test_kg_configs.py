@@ -222,7 +222,7 @@ def test_variants_change_what_they_say_and_nothing_else(name, parent, keys, load
 
 
 @pytest.mark.parametrize(
-    ("name", "size", "side", "cut"),
+    ("name", "size", "side", "threshold"),
     [
         ("vgg16_cub", 344, 224, 0.14),
         ("inception_v3_cub", 500, 299, 0.21),
@@ -232,14 +232,14 @@ def test_variants_change_what_they_say_and_nothing_else(name, parent, keys, load
         ("resnet50_ilsvrc", 304, 224, 0.11),
     ],
 )
-def test_the_papers_test(name, size, side, cut, load_config):
+def test_the_papers_test(name, size, side, threshold, load_config):
     cfg = load_config(f"kg_ci_cam/{name}_centre_crop.py")
     _, resize, crop, *rest = cfg.test_dataloader.dataset.pipeline
     assert resize == {"type": "wsol_mm.Resize", "scale": (size, size)}
     assert crop == {"type": "wsol_mm.CenterCrop", "crop_size": side}
     assert rest == load_config(f"kg_ci_cam/{name}.py").test_pipeline[2:]
     protocol = get_protocol(cfg.test_evaluator.protocol)
-    assert (protocol.frame, protocol.cut, protocol.geometry) == (side, cut, "input")
+    assert (protocol.frame, protocol.threshold, protocol.geometry) == (side, threshold, "input")
 
 
 @pytest.mark.parametrize("name", STUDENTS)
