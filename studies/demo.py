@@ -25,7 +25,7 @@ from wsol_mm.visualization.drawing import image_grid
 
 CAM = "configs/cam/resnet18_toy.py"
 DETECTOR = "configs/wend/faster_rcnn_r18_toy.py"
-METRICS = (
+SHOWN = (
     "top1_cls",
     "top1_loc",
     "top5_loc",
@@ -57,7 +57,7 @@ def run(done: Path, *command: object) -> None:
 def table(rows: dict[str, dict[str, float]]) -> str:
     """Markdown table of metrics, one column per predictor."""
     lines = ["| metric | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
-    for metric in METRICS:
+    for metric in SHOWN:
         cells = [row.get(f"wsol/{metric}") for row in rows.values()]
         if any(cell is not None for cell in cells):
             shown = ["" if cell is None else f"{cell:.1f}" for cell in cells]

@@ -61,7 +61,7 @@ CHAIN = (
 )
 OFFLINE = "maps of the first, `tools/refine_maps.py` with the last"
 HEADS = "SD-CAM ViT-S/16"
-METRICS = {
+BIRD_COLUMNS = {
     "top1_cls": "Top-1 Cls",
     "top1_loc": "Top-1 Loc",
     "gt_known": "GT-known",
@@ -277,7 +277,7 @@ def finished(name: str, data_root: str) -> bool:
 def training_table(birds: Sequence[Bird]) -> str:
     """Markdown table of trainings."""
     head = ["method", "pseudo boxes", "steps", "resumed at epoch", "loss: first, last step"]
-    head += ["loss: first, last epoch", *METRICS.values(), "s per step", "test images per s"]
+    head += ["loss: first, last epoch", *BIRD_COLUMNS.values(), "s per step", "test images per s"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     makers = {f"configs/{maker.config}.py": maker.name for maker in MAKERS}
     for bird in birds:
@@ -286,7 +286,7 @@ def training_table(birds: Sequence[Bird]) -> str:
             lines.append(f"| {bird.name} |" + " not run |" * (len(head) - 1))
             continue
         losses, epochs = result["losses"], [*result["loss_by_epoch"].values()]
-        metrics = [result["metrics"].get(key) for key in METRICS]
+        metrics = [result["metrics"].get(key) for key in BIRD_COLUMNS]
         resumed = result["resumed_at_epoch"] or "not killed"
         cells = [
             f"[{bird.name}](../{result['config']})",

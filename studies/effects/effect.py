@@ -60,7 +60,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredEffect:
     """An effect with the results of the seeds for which both sides are there."""
 
     effect: Effect
@@ -88,13 +88,13 @@ class Measured:
         return statistics.fmean(learned) >= LEARNED
 
 
-def collect(effects: Sequence[Effect], *folders: Path) -> list[Measured]:
+def collect(effects: Sequence[Effect], *folders: Path) -> list[MeasuredEffect]:
     """The finished pairs of every effect."""
     measured = []
     for effect in effects:
         pairs = [[finished_result(trial, *folders) for trial in pair] for pair in effect.trials()]
         whole = [pair for pair in pairs if None not in pair]
-        measured.append(Measured(effect, [a for a, _ in whole], [b for _, b in whole]))
+        measured.append(MeasuredEffect(effect, [a for a, _ in whole], [b for _, b in whole]))
     return measured
 
 

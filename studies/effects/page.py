@@ -7,10 +7,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from studies.effects.effect import Measured, distinct, stamp_line
+from studies.effects.effect import MeasuredEffect, distinct, stamp_line
 from studies.harness.forest import draw_forest
 from studies.harness.report import write_block
-from studies.toy.methods import METRICS
+from studies.toy.methods import METRIC_NAMES
 from wsol_mm.io import atomic_write
 
 GROUP_NAMES = {
@@ -33,7 +33,7 @@ GROUP_NAMES = {
 }
 
 
-def verdict(entry: Measured) -> str:
+def verdict(entry: MeasuredEffect) -> str:
     """What the main number says of a claim.
 
     ``holds`` and ``reversed`` where the 95 % interval lies on one side of zero, ``no effect`` where
@@ -48,7 +48,7 @@ def verdict(entry: Measured) -> str:
     return "holds" if found.low > 0 else "reversed" if found.high < 0 else "no effect"
 
 
-def claims_table(groups: Mapping[str, Sequence[Measured]]) -> str:
+def claims_table(groups: Mapping[str, Sequence[MeasuredEffect]]) -> str:
     """A line for each measured claim: its main number."""
     lines = [
         "| study | row | number | baseline | method | difference | n | verdict |",
@@ -64,14 +64,14 @@ def claims_table(groups: Mapping[str, Sequence[Measured]]) -> str:
             span = f" [{found.low:+.1f}, {found.high:+.1f}]" if found.n > 1 else ""
             row = entry.effect.name + (" (control)" if entry.effect.control else "")
             lines.append(
-                f"| {GROUP_NAMES.get(group, group)} | {row} | {METRICS.get(metric, metric)} "
+                f"| {GROUP_NAMES.get(group, group)} | {row} | {METRIC_NAMES.get(metric, metric)} "
                 f"| {first:.1f} | {second:.1f} | {found.mean:+.1f}{span} | {found.n} "
                 f"| {verdict(entry)} |"
             )
     return "\n".join(lines)
 
 
-def write_csv(entries: Sequence[Measured], path: Path) -> None:
+def write_csv(entries: Sequence[MeasuredEffect], path: Path) -> None:
     """Every number of a group: claim, notes, both sides, difference, interval."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
@@ -93,7 +93,7 @@ def write_csv(entries: Sequence[Measured], path: Path) -> None:
                 writer.writerow([*about, *cells, found.n, *epochs, stamp])
 
 
-def write_page(groups: Mapping[str, Sequence[Measured]], page: Path) -> None:
+def write_page(groups: Mapping[str, Sequence[MeasuredEffect]], page: Path) -> None:
     """Write the table's block, the picture and the csv of every group.
 
     Args:

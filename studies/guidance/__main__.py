@@ -16,7 +16,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from studies.guidance.stages import (
-    METRICS,
+    STAGE_COLUMNS,
     draw_dilemma,
     from_scratch,
     guidance_stages,
@@ -65,7 +65,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f"[{number}/{len(stages)}] {name}: {folder}/log.txt", flush=True)
             results[name] = run_trial(trial, out)
             seconds[name] = step_seconds(folder / "train")
-            found = (f"{METRICS[key]} {results[name]['metrics'][key]:.1f}" for key in METRICS)
+            found = (
+                f"{STAGE_COLUMNS[key]} {results[name]['metrics'][key]:.1f}" for key in STAGE_COLUMNS
+            )
             print("  " + ", ".join(found), flush=True)
             table = guidance_table(results, seconds)
             with atomic_write(out / "table.md") as temporary:

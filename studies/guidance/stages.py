@@ -21,7 +21,7 @@ from studies.harness.trial import ROOT, Trial, resolved_config
 from wsol_mm.apis.command import strip_pretrained
 from wsol_mm.io import atomic_write
 
-METRICS = {
+STAGE_COLUMNS = {
     "top1_cls": "Top-1 Cls",
     "top1_loc": "Top-1 Loc",
     "gt_known": "GT-known",
@@ -153,11 +153,11 @@ def guidance_table(
         seconds: Of :func:`step_seconds`; the first one is what the others are relative to.
     """
     first = next(iter(results))
-    head = ["method", *METRICS.values(), "epoch", "s per step", f"times {first}"]
+    head = ["method", *STAGE_COLUMNS.values(), "epoch", "s per step", f"times {first}"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     base = seconds[first]
     for name, result in results.items():
-        cells = [name, *(_shown(result["metrics"].get(key), 1) for key in METRICS)]
+        cells = [name, *(_shown(result["metrics"].get(key), 1) for key in STAGE_COLUMNS)]
         cells += [str(result["epoch"]), _shown(seconds[name], 3)]
         cells.append(_shown(seconds[name] / base if seconds[name] and base else None, 2))
         lines.append("| " + " | ".join(cells) + " |")
@@ -192,7 +192,7 @@ def draw_dilemma(
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     handles: dict[str, Any] = {}
     for axes, (title, methods) in zip(grid, panels.items(), strict=True):
-        axes.set(title=title, xlabel=METRICS["top1_cls"])
+        axes.set(title=title, xlabel=STAGE_COLUMNS["top1_cls"])
         for name in (name for name in names if methods.get(name)):
             number = names.index(name)
             numbers = [
@@ -206,7 +206,7 @@ def draw_dilemma(
             handles[name] = axes.errorbar(x, y, y_sd, x_sd, linestyle="", elinewidth=0.8, **style)
         axes.margins(0.15)
         axes.grid(alpha=0.3)
-    grid[0].set_ylabel(METRICS["gt_known"])
+    grid[0].set_ylabel(STAGE_COLUMNS["gt_known"])
     figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:

@@ -27,7 +27,7 @@ from wsol_mm.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "label.md"
-METRICS = {"coco/bbox_mAP_50": "AP50", "coco/bbox_mAP": "AP"}
+COCO_COLUMNS = {"coco/bbox_mAP_50": "AP50", "coco/bbox_mAP": "AP"}
 
 
 def config_of_the_page(page: Path = DOCS) -> str:
@@ -142,7 +142,7 @@ def main() -> None:
     lines = ["| trained on | its boxes at IoU .5 | AP50 | AP |", "|---|---|---|---|"]
     for name, word in words.items():
         numbers = train_and_test(args.data_root, work, name, options)
-        cells = " | ".join(f"{100 * numbers.get(key, 0.0):.1f}" for key in METRICS)
+        cells = " | ".join(f"{100 * numbers.get(key, 0.0):.1f}" for key in COCO_COLUMNS)
         lines.append(f"| {word} | {right[name]:.1f} % | {cells} |")
     images = len(true["images"])
     text = "\n".join(

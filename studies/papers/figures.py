@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from studies.guidance.stages import draw_dilemma
-from studies.papers.tables import Column, Measured
+from studies.papers.tables import Column, MeasuredTable
 from wsol_mm.io import atomic_write
 
 
-def draw_curves(measured: Measured, path: Path) -> None:
+def draw_curves(measured: MeasuredTable, path: Path) -> None:
     """A panel for each column, a line for each first label over the second one, a number.
 
     Points are means over seeds, bars their standard deviation.
@@ -40,7 +40,7 @@ def draw_curves(measured: Measured, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_gains(measured: Measured, path: Path) -> None:
+def draw_gains(measured: MeasuredTable, path: Path) -> None:
     """A panel for each column: the first method's bar for each first label, the others' gains.
 
     Rows are labelled ``(group, method)``. A gain is drawn from the first method's number to the
@@ -80,7 +80,7 @@ def draw_gains(measured: Measured, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_points(measured: Measured, path: Path) -> None:
+def draw_points(measured: MeasuredTable, path: Path) -> None:
     """Top-1 Cls against GT-known, a point for each row (the C-L dilemma)."""
     rows = zip(measured.table.rows, measured.results, strict=True)
     draw_dilemma({"": {row.labels[0]: found.get("ours", []) for row, found in rows}}, path)
@@ -91,7 +91,7 @@ def _panels(number: int) -> tuple[Figure, list]:
     return figure, list(figure.subplots(1, number, squeeze=False)[0])
 
 
-def _numbers(measured: Measured, row: int, column: Column) -> list[float]:
+def _numbers(measured: MeasuredTable, row: int, column: Column) -> list[float]:
     return measured.numbers(row, column, column.metrics[0])
 
 

@@ -16,7 +16,7 @@ from studies.toy.methods import SHORT
 TITLE = "KG-CI-CAM (Shao et al.)"
 NETWORKS = {"VGG16": "vgg16_cub", "InceptionV3": "inception_v3_cub", "ResNet50": "resnet50_cub"}
 TOY = {"ResNet-18": "resnet18_toy"}
-METRICS = {"Top-1 Cls": "top1_cls", "Top-1 Loc": "top1_loc", "GT-known": "gt_known"}
+LOCALIZER_HEADINGS = {"Top-1 Cls": "top1_cls", "Top-1 Loc": "top1_loc", "GT-known": "gt_known"}
 WHOLE = "full frame"  # trials of a column that the paper's protocol cannot fill
 ACC_V2 = Column("AccV2", ("max_box_acc_v2",), WHOLE)
 # Top-1 Cls, Top-1 Loc, GT-known, AccV2
@@ -255,7 +255,7 @@ def figure_6(studies: Mapping[str, Study]) -> PaperTable:
 
 
 def _columns(of: str = "ours") -> tuple[Column, ...]:
-    return tuple(Column(heading, (metric,), of) for heading, metric in METRICS.items())
+    return tuple(Column(heading, (metric,), of) for heading, metric in LOCALIZER_HEADINGS.items())
 
 
 def _note(toy: bool) -> str:

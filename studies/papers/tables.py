@@ -79,7 +79,7 @@ class PaperTable:
     rows: tuple[Row, ...]
     notes: str = ""
     ours: str = "ours"
-    draw: Callable[[Measured, Path], None] | None = None
+    draw: Callable[[MeasuredTable, Path], None] | None = None
 
     def __post_init__(self) -> None:
         """Refuse rows that do not fit the headings."""
@@ -102,7 +102,7 @@ class PaperTable:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredTable:
     """A table with the finished results of its trials.
 
     Attributes:
@@ -146,7 +146,7 @@ def unique_trials(tables: Sequence[PaperTable], seeds: Sequence[int]) -> list[Tr
     return found
 
 
-def collect(table: PaperTable, seeds: Sequence[int], *folders: Path) -> Measured:
+def collect(table: PaperTable, seeds: Sequence[int], *folders: Path) -> MeasuredTable:
     """The finished results of a table in some folders of results."""
     rows = []
     for row in table.rows:
@@ -155,10 +155,10 @@ def collect(table: PaperTable, seeds: Sequence[int], *folders: Path) -> Measured
             results = [finished_result(replace(trial, seed=seed), *folders) for seed in seeds]
             found[name] = [result for result in results if result is not None]
         rows.append(found)
-    return Measured(table, tuple(rows))
+    return MeasuredTable(table, tuple(rows))
 
 
-def markdown(measured: Measured) -> str:
+def markdown(measured: MeasuredTable) -> str:
     """The table: the paper's columns, ours, the seeds behind them, and what they belong to."""
     table = measured.table
     headings = [column.heading for column in table.columns]
@@ -179,7 +179,7 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _stamp(measured: Measured) -> list[str]:
+def _stamp(measured: MeasuredTable) -> list[str]:
     """What our numbers belong to; a result has everything, this is what tells tables apart."""
     results = [result for row in measured.results for found in row.values() for result in found]
     if not results:
@@ -247,7 +247,7 @@ def write_tables(
     return text
 
 
-def _csv_lines(measured: Measured) -> list[dict[str, Any]]:
+def _csv_lines(measured: MeasuredTable) -> list[dict[str, Any]]:
     """Paper's number and, for each finished seed, ours of test and val; long format."""
     lines = []
     for number, row in enumerate(measured.table.rows):

@@ -16,7 +16,7 @@ from studies.toy.detectors import DETECTORS, at_eta, at_fixed_rate, without_entr
 TITLE = "Weighted entropy detectors (Xu et al., ACM MM 2023)"
 SAMPLER = "model.detector.train_cfg.rcnn.sampler"
 NAMES = {"cub": "CUB", "ilsvrc": "ILSVRC"}
-METRICS = {
+DETECTOR_HEADINGS = {
     "Top-1 Loc": ("top1_loc",),
     "Top-5 Loc": ("top5_loc", "multi_top5_loc"),
     "GT-known Loc": ("gt_known", "multi_gt_known"),
@@ -101,7 +101,7 @@ def table(
     columns = [
         Column(f"{NAMES[name]} {heading}", metrics, name)
         for name in data
-        for heading, metrics in METRICS.items()
+        for heading, metrics in DETECTOR_HEADINGS.items()
     ]
     return PaperTable(
         f"Table {number}",

@@ -27,7 +27,7 @@ from mmengine.config import DictAction
 
 from studies.harness.run import run_trials
 from studies.harness.trial import Trial, resolved_config
-from studies.toy.methods import METHODS, METRICS
+from studies.toy.methods import METHODS, METRIC_NAMES
 from wsol_mm.apis.command import one_line_errors
 from wsol_mm.io import atomic_write
 
@@ -154,7 +154,7 @@ def write_csv(found: Sequence[Point], path: Path) -> None:
 def table(found: Sequence[Point], notes: str) -> str:
     """Markdown table: mean and standard deviation over the seeds of every point."""
     lines = [
-        "| key | value | " + " | ".join(METRICS[key] for key in SHOWN) + " | n |",
+        "| key | value | " + " | ".join(METRIC_NAMES[key] for key in SHOWN) + " | n |",
         "|---" * (len(SHOWN) + 3) + "|",
     ]
     for point in found:
@@ -191,7 +191,7 @@ def plot(
                 ]
                 if line:
                     x, y, spread = zip(*line, strict=True)
-                    label = METRICS[metric] + (f", {others[0]}={rest}" if others else "")
+                    label = METRIC_NAMES[metric] + (f", {others[0]}={rest}" if others else "")
                     panel.errorbar([str(v) for v in x], y, spread, marker="o", label=label)
         panel.set_xlabel(first.rpartition(".")[2] if others else curve.label)
         panel.grid(alpha=0.3)
@@ -213,7 +213,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-root", help="data of the config; toy scenes are drawn without")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--jobs", type=int, default=1, help="trials at once, one thread each")
-    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=["gt_known", "top1_loc"])
+    parser.add_argument(
+        "--metrics", nargs="+", choices=METRIC_NAMES, default=["gt_known", "top1_loc"]
+    )
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={})
     args = parser.parse_args(argv)
     with one_line_errors():

@@ -23,10 +23,10 @@ from studies.effects.effect import MAP_METRICS
 from studies.harness.report import machine, write_block
 from studies.harness.run import best_checkpoint, run_trials, trial_folder
 from studies.harness.trial import Trial, trial_key
-from studies.toy.methods import METHODS, METRICS
+from studies.toy.methods import METHODS, METRIC_NAMES
 from wsol_mm.io import atomic_write
 
-COLUMNS = {key: METRICS[key] for key in MAP_METRICS}
+COLUMNS = {key: METRIC_NAMES[key] for key in MAP_METRICS}
 TRIVIAL = {"trivial_centre": "best centred box", "trivial_whole": "whole image"}
 
 

@@ -21,7 +21,7 @@ METHODS = {
     "CutMix": Trial("configs/cutmix/resnet18_toy.py", SHORT),
     "BridgeGap": Trial("configs/bridgegap/resnet18_toy.py", SHORT_WARM),
 }
-METRICS = {
+METRIC_NAMES = {
     "max_box_acc_v2": "MaxBoxAccV2",
     "max_box_acc_v2_iou30": "MaxBoxAccV2, IoU 0.3",
     "max_box_acc_v2_iou50": "MaxBoxAccV2, IoU 0.5",

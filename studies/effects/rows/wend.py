@@ -13,7 +13,13 @@ from studies.toy.detectors import at_eta, at_fixed_rate, without_entropy
 from studies.toy.methods import METHODS
 
 PAPER = "Xu et al., ACM MM 2023"
-METRICS = ("gt_known", "multi_gt_known", "max_box_acc_v2", "multi_box_acc_v2", "mean_boxes")
+DETECTOR_METRICS = (
+    "gt_known",
+    "multi_gt_known",
+    "max_box_acc_v2",
+    "multi_box_acc_v2",
+    "mean_boxes",
+)
 SCR = "psol/scr"
 LOSS = "model.loss_we"
 FORMS = {
@@ -70,7 +76,7 @@ def against_scr(scenes: str, *dials: str) -> tuple[Effect, ...]:
         claim = f"a binary-class detector beats one regressed box ({gain}; {PAPER}, Table 2)"
         notes = f"{training(method)}, SCR {training(scr)}, crops, 3x3 cells and one box per image"
         title, seeds = f"{name}, {scenes}", (0, 1, 2, 3, 4)
-        rows.append(Effect(title, claim, scr, method, METRICS, seeds=seeds, notes=notes))
+        rows.append(Effect(title, claim, scr, method, DETECTOR_METRICS, seeds=seeds, notes=notes))
     return tuple(rows)
 
 
@@ -96,18 +102,22 @@ def at_noise(*dials: str) -> tuple[Effect, ...]:
             "Table 10)",
             none,
             weighted,
-            METRICS,
+            DETECTOR_METRICS,
             notes=rate(weighted),
         ),
         Effect(
-            "WE, not plain entropy", "and more than plain entropy (+0.6)", plain, weighted, METRICS
+            "WE, not plain entropy",
+            "and more than plain entropy (+0.6)",
+            plain,
+            weighted,
+            DETECTOR_METRICS,
         ),
         Effect(  # below .28, eta leaves positives that plain entropy holds near p = 0: README
             "WE, not plain entropy at eta 1",
             "also where supervision is stronger than plain entropy",
             at_eta(plain, 1.0),
             weighted,
-            METRICS,
+            DETECTOR_METRICS,
             control=True,
             notes=rate(weighted),
         ),
@@ -116,7 +126,7 @@ def at_noise(*dials: str) -> tuple[Effect, ...]:
             "the gain is the entropy's, not eta's",
             same_eta,
             weighted,
-            METRICS,
+            DETECTOR_METRICS,
             control=True,
         ),
         Effect(
@@ -124,7 +134,7 @@ def at_noise(*dials: str) -> tuple[Effect, ...]:
             "eta alone changes nothing where the rate makes up for it",
             none,
             same_eta,
-            METRICS,
+            DETECTOR_METRICS,
             control=True,
             notes=rate(weighted),
         ),
@@ -133,7 +143,7 @@ def at_noise(*dials: str) -> tuple[Effect, ...]:
             "eta alone, as the paper changes it: supervised steps of an eighth",
             none,
             at_fixed_rate(none, 0.125),
-            METRICS,
+            DETECTOR_METRICS,
             control=True,
             notes="one learning rate on both sides, no entropy on either",
         ),
@@ -142,7 +152,7 @@ def at_noise(*dials: str) -> tuple[Effect, ...]:
             "the values that can overturn a label help (+0.4 GT-known on ILSVRC; Table 10)",
             none,
             overturning,
-            METRICS,
+            DETECTOR_METRICS,
             notes=rate(overturning),
         ),
         Effect(
@@ -150,7 +160,7 @@ def at_noise(*dials: str) -> tuple[Effect, ...]:
             "plain entropy and eta help (+0.9)",
             none,
             plain,
-            METRICS,
+            DETECTOR_METRICS,
             notes=rate(weighted),
         ),
     )
@@ -166,7 +176,7 @@ def forms() -> tuple[Effect, ...]:
             f"the reconstructed loss does better than another reading: {text}",
             replace(FASTER_RCNN, options={**FASTER_RCNN.options, f"{LOSS}.{key}": name}),
             FASTER_RCNN,
-            METRICS,
+            DETECTOR_METRICS,
         )
         for (key, name), text in readings.items()
     )
@@ -191,7 +201,7 @@ def frozen() -> tuple[Effect, ...]:
             claim.format(cost, PAPER),
             from_cam(trial),
             from_cam(trial, frozen_stages=4),
-            METRICS,
+            DETECTOR_METRICS,
         )
         for name, trial, cost in (
             ("Faster R-CNN", FASTER_RCNN, 5.1),
@@ -203,7 +213,7 @@ def frozen() -> tuple[Effect, ...]:
         "the detector learns more from the CAM's weights than from random ones",
         FASTER_RCNN,
         from_cam(FASTER_RCNN),
-        METRICS,
+        DETECTOR_METRICS,
         control=True,
     )
     return *rows, start

@@ -7,6 +7,8 @@ from mmengine.registry import MODELS, DefaultScope
 from mmpretrain.structures import DataSample
 
 import wsol_mm.models  # noqa: F401
+from wsol_mm.evaluation.protocols import get_protocol
+from wsol_mm.evaluation.records import make_record
 from wsol_mm.functional.tokencut import dense_eigenvector, token_graphs
 from wsol_mm.models.heads import TappedFeatures, TokenCutHead
 
@@ -69,6 +71,27 @@ def test_positions_of_a_convolutional_network_are_cut_as_tokens_are():
     mean = feats[-1].mean(dim=(2, 3))
     both = torch.cat([mean, mean], dim=1)
     torch.testing.assert_close(head(feats), both @ head.fc.weight.T + head.fc.bias)
+
+
+@pytest.mark.parametrize("map_kind", ["eigenvector", "mask"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_key_that_is_none_gives_a_map_that_is_none(map_kind, value):
+    whole = features()
+    twice = TappedFeatures(
+        (whole[-1].repeat(2, 1, 1, 1),),
+        {name: tap.repeat(2, 1, 1) for name, tap in whole.taps.items()},
+    )
+    twice.taps["qkv"][1, 5, 9] = value
+    maps = TokenCutHead(num_classes=3, in_channels=8, map_kind=map_kind).cut_maps(twice)
+    assert maps[0].isfinite().all()
+    assert maps[1].isnan().all()
+    labels = torch.tensor([[-1]])
+    sample = {"img_id": "a", "gt_label": 0, "ori_shape": (9, 9), "img_shape": (9, 9)}
+    sample |= {"pred_maps": maps[1], "map_labels": labels[0], "homography_matrix": np.eye(3)}
+    sample["gt_instances"] = {"bboxes": np.array([[1.0, 1, 5, 5]])}
+    record = make_record(sample, get_protocol("wsolevaluation"))
+    assert record.nan_map
+    assert record.curve_any.max() == 0
 
 
 def test_keys_of_another_size_than_the_last_map_are_refused():

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from studies.effects.effect import unique
-from studies.effects.rows.wend import FORMS, GROUPS, LOSS, METRICS
+from studies.effects.rows.wend import DETECTOR_METRICS, FORMS, GROUPS, LOSS
 from studies.harness import trial as trials
-from studies.toy.methods import METHODS
-from studies.toy.methods import METRICS as HEADINGS
+from studies.toy.methods import METHODS, METRIC_NAMES
 from wsol_mm.functional.image_record import BoxRecord
 from wsol_mm.functional.localization import compute_localization
 from wsol_mm.functional.weighted_entropy import Form
@@ -120,4 +119,4 @@ def test_headings_exist_for_what_detectors_report():
     boxes |= {"trivial_whole": 0.4, "trivial_centre": np.zeros(112)}
     record = BoxRecord(img_id="a", gt_label=0, num_gt=1, **boxes)
     reported = compute_localization([record], bootstrap=0)["metrics"]
-    assert set(METRICS) <= set(HEADINGS) & set(reported)
+    assert set(DETECTOR_METRICS) <= set(METRIC_NAMES) & set(reported)

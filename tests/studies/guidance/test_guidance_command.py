@@ -26,7 +26,7 @@ def tool(monkeypatch):
         if Path(trial.config).parent.name == ran.fails:
             raise TrialError("train.py ended with 1")
         ran.append(trial)
-        metrics = dict.fromkeys(guidance_stages.METRICS, 10.0 * len(ran))
+        metrics = dict.fromkeys(guidance_stages.STAGE_COLUMNS, 10.0 * len(ran))
         return {"metrics": metrics, "epoch": 1, "stamp": STAMP}
 
     monkeypatch.setattr(experiments, "run_trial", run_trial)

@@ -8,7 +8,7 @@ import pytest
 from studies.harness.store import result_file
 from studies.harness.trial import Trial
 from studies.papers.figures import draw_curves, draw_gains, draw_points
-from studies.papers.tables import Column, Measured, PaperTable, Row, write_tables
+from studies.papers.tables import Column, MeasuredTable, PaperTable, Row, write_tables
 
 TRIAL = Trial("configs/cam/resnet18_toy.py")
 COLUMNS = (Column("Top-1 Cls", ("top1_cls",)), Column("GT-known", ("gt_known",)))
@@ -29,7 +29,7 @@ def measured(draw, numbers):
         {"ours": [] if n is None else [{"metrics": {"top1_cls": 90.0 + n, "gt_known": 50.0 - n}}]}
         for n in numbers
     ]
-    return Measured(table, tuple(results))
+    return MeasuredTable(table, tuple(results))
 
 
 @pytest.mark.parametrize("draw", list(DRAWN))

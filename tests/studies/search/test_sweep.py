@@ -37,7 +37,7 @@ def sweep(tool, monkeypatch, tmp_path):
             if value == 300
             else {
                 "seed": trial.seed,
-                "metrics": dict.fromkeys(tool.METRICS, value + trial.seed),
+                "metrics": dict.fromkeys(tool.METRIC_NAMES, value + trial.seed),
                 "val": {"gt_known": value / 2},
             }
             for trial, value in zip(wanted, numbers, strict=True)

@@ -35,7 +35,7 @@ def compare(tool, monkeypatch, tmp_path):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "best_x_epoch_4.pth").touch()
             value = (50.0 if "/cam/" in trial.config else 60.0) + trial.seed
-            metrics = dict.fromkeys(tool.METRICS, value)
+            metrics = dict.fromkeys(tool.METRIC_NAMES, value)
             metrics |= {"trivial_centre": 30.0, "trivial_centre_iou50": 35.0}
             seconds = None if "/spg/" in trial.config else 40.0
             result = {"metrics": metrics, "train_seconds": seconds, "seed": trial.seed}

@@ -99,15 +99,20 @@ class TokenCutHead(LocalizerHead):
         return self.fc(features)
 
     def cut_maps(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """One map per image, float32 (B, 1, h, w); of a ``mask``, h and w in pixels."""
+        """One map per image, float32 (B, 1, h, w); of a ``mask``, h and w in pixels.
+
+        Of keys that are not finite a map of NaN: a comparison would hide them, and cut.
+        """
         grid = self.grid(feats)
-        graphs = token_graphs(self._keys(feats, grid), self.tau, self.eps)
+        keys = self._keys(feats, grid)
+        graphs = token_graphs(keys, self.tau, self.eps)
         cuts = [bipartition(vector, grid) for vector in second_eigenvectors(graphs).vectors]
         if self.map_kind == "mask":
             block = np.ones((self.mask_size, self.mask_size), np.float32)
             maps = np.stack([np.kron(cut.mask, block) for cut in cuts])
         else:
             maps = np.stack([cut.map for cut in cuts])
+        maps[~keys.isfinite().flatten(1).all(dim=1).cpu().numpy()] = np.nan
         return torch.from_numpy(maps)[:, None].to(feats[-1].device)
 
     def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
