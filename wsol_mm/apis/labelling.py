@@ -16,8 +16,8 @@ from wsol_mm.apis.images import Source, read_image
 from wsol_mm.apis.localization import Localization, coco_annotation
 from wsol_mm.apis.localizer import DEFAULT_MODEL, Localizer
 from wsol_mm.apis.review_page import doubt
-from wsol_mm.engine.atomic import atomic_write
 from wsol_mm.functional.box_confidence import box_confidence
+from wsol_mm.io import atomic_write
 from wsol_mm.version import __version__
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from wsol_mm.apis.images import read_image
 from wsol_mm.datasets.box_file import coco_images, read_json
-from wsol_mm.engine.atomic import atomic_write
+from wsol_mm.io import atomic_write
 
 _TEMPLATE = Path(__file__).with_name("review_page.html")
 LONGEST_SIDE = 640
