@@ -28,7 +28,7 @@ def test_every_snippet_runs(tmp_path, monkeypatch, capsys):
 
 
 def test_the_page_is_about_the_default_threshold():
-    from wsol_mm.apis.localizer import DEFAULT_THRESHOLD
+    from wsol_mm.apis.predicted_boxes import DEFAULT_THRESHOLD
 
     page = (ROOT / "docs/localize.md").read_text("utf-8")
     assert f"it is {DEFAULT_THRESHOLD:.2f}".replace("0.", ".") in page

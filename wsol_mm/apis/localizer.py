@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from torch import nn
 from tqdm import tqdm
 
 from wsol_mm.apis import model_zoo
+from wsol_mm.apis.asked_classes import Label, asked_classes, class_index
 from wsol_mm.apis.classifiers import (
     AnyClassifier,
     Prediction,
@@ -35,16 +35,17 @@ from wsol_mm.apis.config_models import (
 )
 from wsol_mm.apis.images import Source, describe_left_out, list_sources
 from wsol_mm.apis.localization import Localization
+from wsol_mm.apis.predicted_boxes import (
+    DEFAULT_SCORE,
+    boxes_of_maps,
+    choose_rule,
+    is_share,
+    name_objects,
+)
 from wsol_mm.functional.box_rule import BoxRule
-from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.structures import OBJECT_CLASS
 
 DEFAULT_MODEL = "cam_efficientnet_lite0_in1k"
-# Best at IoU .5 of the default model on 650 ILSVRC images, see docs/localize.md.
-DEFAULT_THRESHOLD = 0.23
-DEFAULT_SCORE = 0.3
-
-Label = int | str
 
 
 class Localizer(BaseInferencer):
@@ -123,7 +124,7 @@ class Localizer(BaseInferencer):
             self.predictor = _of_config(built, classes, method, preprocessing, target_layer)
         self.model = getattr(self.predictor, "model", None) or self.predictor.network
         self.classes: tuple[str, ...] = self.predictor.classes
-        self.rule, self.threshold_source = _choose_rule(rule, own_rule)
+        self.rule, self.threshold_source = choose_rule(rule, own_rule)
         self.classifier = None
         if classifier is not None:
             if self.classes != (OBJECT_CLASS,):
@@ -219,7 +220,7 @@ class Localizer(BaseInferencer):
         if topk < 1:
             raise ValueError(f"topk={topk}: expected at least 1")
         rule, source_of_threshold = self.rule_at(threshold, objects)
-        wanted = self._wanted(labels)
+        wanted = asked_classes(labels, self.classes)
         self.failures = {}
         for batch in self.preprocess(sources, batch_size):
             names = [source.name for source, _ in batch]
@@ -261,7 +262,7 @@ class Localizer(BaseInferencer):
             prediction.class_scores for prediction in self.classifier.forward(inputs, None, 1)
         ]
         return [
-            _name_objects(
+            name_objects(
                 prediction, row, np.argsort(-row)[:topk] if labels is None else labels[number]
             )
             for number, (prediction, row) in enumerate(zip(boxes, scores, strict=True))
@@ -325,7 +326,7 @@ class Localizer(BaseInferencer):
             ValueError: The threshold has no meaning.
         """
         if getattr(self.predictor, "detects", False):
-            if threshold is not None and not _is_share(threshold):
+            if threshold is not None and not is_share(threshold):
                 raise ValueError(f"threshold={threshold!r}: expected a detector's score in [0, 1)")
             return (DEFAULT_SCORE, "default") if threshold is None else (threshold, "argument")
         rule, source = self.rule, self.threshold_source
@@ -338,46 +339,13 @@ class Localizer(BaseInferencer):
             rule = BoxRule(threshold=rule.threshold, source=rule.source, components="all", **fields)
         return rule, source
 
-    def _wanted(self, labels: Any) -> Any:
-        """From an image's name to the indices that are asked for."""
-        if isinstance(labels, Mapping):
-            chosen = {os.fspath(name): self._indices(value) for name, value in labels.items()}
-
-            def find(name: str) -> list[int]:
-                if name not in chosen:
-                    raise ValueError(f"labels: no entry for {name}")
-                return chosen[name]
-
-            return find
-        indices = [] if labels is None else self._indices(labels)
-        return lambda _name: indices
-
-    def _indices(self, labels: Label | Sequence[Label]) -> list[int]:
-        several = [labels] if isinstance(labels, (int, str, np.integer)) else list(labels)
-        if not several:
-            raise ValueError("labels: expected at least one class, or None for what is found")
-        return list(dict.fromkeys(self.class_index(label) for label in several))
-
     def class_index(self, label: Label) -> int:
         """Index of a class given by index or name; of synonyms one is enough.
 
         Raises:
             ValueError: There is no such class; close names are told.
         """
-        if not isinstance(label, str):
-            if not 0 <= label < len(self.classes):
-                raise ValueError(f"label {label}: expected 0 to {len(self.classes) - 1}")
-            return int(label)
-        wanted = label.strip().lower()
-        for index, name in enumerate(self.classes):
-            if wanted == name.lower():
-                return index
-        for index, name in enumerate(self.classes):
-            if wanted in (part.strip() for part in name.lower().split(",")):
-                return index
-        close = get_close_matches(wanted, [name.lower() for name in self.classes], n=3)
-        hint = f"; did you mean {', '.join(close)}?" if close else ""
-        raise ValueError(f"no class {label!r} among {len(self.classes)}{hint}")
+        return class_index(label, self.classes)
 
     def _result(
         self,
@@ -388,7 +356,7 @@ class Localizer(BaseInferencer):
         most: int | None,
     ) -> Localization:
         if isinstance(rule, BoxRule):
-            boxes, labels, scores = _boxes_of_maps(prediction, rule)
+            boxes, labels, scores = boxes_of_maps(prediction, rule)
         else:
             keep = prediction.scores >= rule
             if most is not None:  # the best box of each of the best classes
@@ -437,52 +405,3 @@ def _of_config(
         return ConfigModel(built, names)
     found = preprocessing_of(built) if preprocessing is None else Preprocessing.read(preprocessing)
     return AnyClassifier(built, found, names, method, target_layer)
-
-
-def _choose_rule(given: BoxRule | None, config: BoxRule | None) -> tuple[BoxRule, str]:
-    """The rule and where its threshold comes from; one that a split chooses is not known here."""
-    if given is not None:
-        return given, "argument"
-    if config is None:
-        return BoxRule(threshold=DEFAULT_THRESHOLD), "default"
-    if config.threshold in ("oracle", "val"):
-        return config.at(DEFAULT_THRESHOLD, "fixed"), "default"
-    return config, "config"
-
-
-def _boxes_of_maps(
-    prediction: Prediction, rule: BoxRule
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Boxes of every class's map in the original image, with class and probability."""
-    frame = prediction.frame
-    boxes, labels = [], []
-    for label, score_map in prediction.maps.items():
-        found = rule.apply(score_map, frame.input_size)
-        found = to_original_frame(found, frame.matrix, frame.size[::-1])
-        found = found[(found[:, 2] > found[:, 0]) & (found[:, 3] > found[:, 1])]
-        areas = (found[:, 2] - found[:, 0]) * (found[:, 3] - found[:, 1])
-        boxes.append(found[np.argsort(-areas, kind="stable")])
-        labels += [label] * len(found)
-    joined = np.array(labels, dtype=np.int64)
-    return np.concatenate(boxes), joined, prediction.class_scores[joined].astype(np.float64)
-
-
-def _name_objects(
-    prediction: Prediction, class_scores: NDArray[np.float32], labels: Sequence[int]
-) -> Prediction:
-    """A detector's boxes with the image's classes: every box for each of them."""
-    count = len(prediction.boxes)
-    order = [(box, int(label)) for label in labels for box in range(count)]
-    rows = np.array([box for box, _ in order], dtype=np.int64)
-    names = np.array([label for _, label in order], dtype=np.int64)
-    return Prediction(
-        prediction.frame,
-        class_scores,
-        boxes=prediction.boxes[rows],
-        scores=prediction.scores[rows] * class_scores[names],
-        labels=names,
-    )
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, (int, float)) and 0 <= value < 1
