@@ -21,9 +21,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsol_mm.apis.command import one_line_errors
-from wsol_mm.apis.map_evaluation import evaluate_maps
-from wsol_mm.functional.rates import V2_IOUS
+from wsol_mm.apis.command import add_general_options, one_line_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,7 +42,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--interval", type=float, default=0.001, help="step of the thresholds")
     parser.add_argument("--threshold", default="oracle", help="oracle, otsu, mean or a number")
     parser.add_argument(
-        "--iou-thrs", nargs="+", type=float, default=V2_IOUS, help="of gt_known_iouXX: GT(0.9), ..."
+        "--iou-thrs", nargs="+", type=float, help="of gt_known_iouXX: GT(0.9), ... (.3 .5 .7)"
     )
     parser.add_argument("--box-rule", default="largest", choices=("largest", "all"))
     parser.add_argument("--normalization", help="minmax, max, pas or ivr: all maps are raw")
@@ -56,7 +54,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--trivial-only", action="store_true", help="no maps: whole image and centred squares"
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
+    add_general_options(parser)
     args = parser.parse_args(argv)
     if (args.maps is None) != args.trivial_only:
         parser.error("give either --maps or --trivial-only")
@@ -67,6 +65,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     with one_line_errors(args.debug):
+        for path in filter(None, (args.maps, args.truth)):
+            if not path.exists():
+                raise FileNotFoundError(f"{path} does not exist")
+        from wsol_mm.apis.map_evaluation import evaluate_maps
+        from wsol_mm.functional.rates import V2_IOUS
+
         results = evaluate_maps(
             args.maps,
             args.truth,
@@ -77,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             percentile=args.percentile,
             threshold=args.threshold,
             components=args.box_rule,
-            iou_thrs=args.iou_thrs,
+            iou_thrs=args.iou_thrs or V2_IOUS,
             interval=args.interval,
             classifier_scores=args.classifier_scores,
             bootstrap=args.bootstrap,

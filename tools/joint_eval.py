@@ -16,8 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsol_mm.apis.command import one_line_errors
-from wsol_mm.apis.joint_evaluation import join
+from wsol_mm.apis.command import add_general_options, one_line_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -33,7 +32,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--protocol", help="for json boxes; records keep theirs")
     parser.add_argument("--records", type=Path, help="also write the joined records, an npz file")
     parser.add_argument("--bootstrap", type=int, default=1000, help="resamples of the intervals")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
+    add_general_options(parser)
     return parser.parse_args(argv)
 
 
@@ -41,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     with one_line_errors(args.debug):
+        for path in (args.boxes, args.scores):
+            if not path.is_file():
+                raise FileNotFoundError(f"{path} does not exist")
+        from wsol_mm.apis.joint_evaluation import join
+
         results = join(
             args.boxes,
             args.scores,

@@ -9,17 +9,20 @@ other. A detector learns the bias of the boxes it is trained on, so this is to b
 one is trained.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wsol_mm.apis.command import one_line_errors
-from wsol_mm.apis.true_boxes import read_boxes, true_boxes
-from wsol_mm.functional.box_agreement import Agreement, Boxes, agreement
+from wsol_mm.apis.command import add_general_options, check_paths, one_line_errors
 from wsol_mm.io import atomic_write
+
+if TYPE_CHECKING:
+    from wsol_mm.functional.box_agreement import Agreement, Boxes
 
 COLUMNS = {
     "images": "images",
@@ -48,6 +51,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--config", help="config whose data set has the true boxes")
     parser.add_argument("--data-root", help="another data_root for that data set")
     parser.add_argument("--out", type=Path, help="json file to write")
+    add_general_options(parser)
     return parser.parse_args(argv)
 
 
@@ -70,6 +74,11 @@ def line(title: str, found: Agreement) -> str:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Compare, print, and return what ``--out`` gets."""
+    if args.config:
+        check_paths(args.config)
+    from wsol_mm.apis.true_boxes import read_boxes, true_boxes
+    from wsol_mm.functional.box_agreement import agreement
+
     files = {str(path): read_boxes(path) for path in args.files}
     for path, (boxes, info) in files.items():
         maker = info.get("maker", "not named")
@@ -100,7 +109,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
-    with one_line_errors():
+    with one_line_errors(args.debug):
         if len(args.files) < 2 and not args.config:
             raise ValueError(
                 "one file alone has nothing to be compared with: add --config or files"

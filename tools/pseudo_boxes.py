@@ -13,10 +13,7 @@ file keeps the scores. Run the same command again after a kill and it continues.
 import argparse
 from pathlib import Path
 
-from mmengine.dist import is_main_process
-
-from wsol_mm.apis.command import add_run_options, load_config, one_line_errors
-from wsol_mm.apis.pseudo_boxes import make_pseudo_boxes
+from wsol_mm.apis.command import add_run_options, check_paths, load_config, one_line_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,6 +45,11 @@ def parse_args() -> argparse.Namespace:
 
 def run(args: argparse.Namespace) -> None:
     """Make the file, and say what is in it."""
+    check_paths(args.config, args.checkpoint)
+    from mmengine.dist import is_main_process
+
+    from wsol_mm.apis.pseudo_boxes import make_pseudo_boxes
+
     content = make_pseudo_boxes(
         load_config(args),
         args.checkpoint,

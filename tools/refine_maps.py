@@ -20,10 +20,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from wsol_mm.apis.command import load_config, one_line_errors
-from wsol_mm.apis.map_refinement import refine_maps
+from wsol_mm.apis.command import add_config_options, check_paths, load_config, one_line_errors
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -62,10 +59,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=int,
         default=int(environment.get("WORLD_SIZE", environment.get("SLURM_NTASKS", 1))),
     )
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, default={}, metavar="KEY=VALUE"
-    )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
+    add_config_options(parser)
     args = parser.parse_args(argv)
     args.launcher, args.local_rank, args.work_dir = "none", 0, None
     return args
@@ -75,6 +69,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     with one_line_errors(args.debug):
+        check_paths(args.config)
+        if not args.maps.is_dir():
+            raise FileNotFoundError(f"--maps {args.maps} is not a folder")
+        from wsol_mm.apis.map_refinement import refine_maps
+
         refined = refine_maps(
             load_config(args),
             args.maps,

@@ -8,23 +8,27 @@ Where the test evaluator says ``threshold='val'``, the validation split is run f
 model, and the threshold that is best there is carried over.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config
-from mmengine.dist import is_main_process
-from mmengine.runner import Runner
-
-from wsol_mm.apis.command import add_run_options, build_runner, load_config, one_line_errors
-from wsol_mm.evaluation.find_metric import box_rule_of, metric_entries, wsol_metrics
-from wsol_mm.evaluation.results import transfer_threshold
-from wsol_mm.functional.box_rule import BoxRule
+from wsol_mm.apis.command import (
+    add_run_options,
+    build_runner,
+    check_paths,
+    load_config,
+    one_line_errors,
+)
 from wsol_mm.io import atomic_write
 from wsol_mm.version import __version__
-from wsol_mm.visualization import WSOLVisualizationHook
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
 
 
 def parse_args() -> argparse.Namespace:
@@ -58,13 +62,11 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> None:
     """Write the options of this tool into the config.
 
     Raises:
-        FileNotFoundError: The checkpoint does not exist.
         ValueError: An option has no meaning for this config.
     """
-    if "://" not in args.checkpoint and not Path(args.checkpoint).is_file():
-        raise FileNotFoundError(
-            f"checkpoint {args.checkpoint} does not exist: tools/train.py {args.config} makes one"
-        )
+    from wsol_mm.evaluation.find_metric import metric_entries, wsol_metrics
+    from wsol_mm.functional.box_rule import BoxRule
+
     if args.out and args.out.suffix not in (".json", ".pkl"):
         raise ValueError(f"--out {args.out}: expected a name that ends in .json or .pkl")
     cfg.load_from, cfg.resume = args.checkpoint, False
@@ -85,6 +87,9 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> None:
 
 def carry_threshold_over(runner: Runner) -> dict[str, Any] | None:
     """Run the validation split where the test's threshold comes from it; that threshold."""
+    from wsol_mm.evaluation.find_metric import wsol_metrics
+    from wsol_mm.evaluation.results import transfer_threshold
+
     metrics = [
         metric
         for metric in wsol_metrics(runner._test_evaluator)
@@ -112,6 +117,9 @@ def draw_into(runner: Runner, folder: Path) -> None:
 
     An oracle threshold, or one per image, is not known beforehand: the hook's own is drawn then.
     """
+    from wsol_mm.evaluation.find_metric import box_rule_of, wsol_metrics
+    from wsol_mm.visualization import WSOLVisualizationHook
+
     hooks = [hook for hook in runner.hooks if isinstance(hook, WSOLVisualizationHook)]
     if not hooks:
         raise ValueError(
@@ -130,6 +138,8 @@ def draw_into(runner: Runner, folder: Path) -> None:
 
 def write_results(args: argparse.Namespace, cfg: Config, numbers: dict[str, Any]) -> None:
     """Write the numbers on the top level, with what they belong to under ``info``."""
+    from wsol_mm.evaluation.find_metric import wsol_metrics
+
     files = [Path(metric.out) for metric in wsol_metrics(cfg.test_evaluator)]
     info = {
         "config": args.config,
@@ -151,6 +161,9 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     with one_line_errors(args.debug):
+        check_paths(args.config, args.checkpoint)
+        from mmengine.dist import is_main_process
+
         cfg = load_config(args)
         apply_options(cfg, args)
         runner = build_runner(

@@ -8,19 +8,23 @@ Logs, checkpoints and the config go to ``--work-dir``. A killed run continues wi
 ends with the same weights as an uninterrupted one.
 """
 
+from __future__ import annotations
+
 import argparse
 from pathlib import Path
-
-from mmengine.config import Config
-from mmengine.device import get_device
+from typing import TYPE_CHECKING
 
 from wsol_mm.apis.command import (
     add_run_options,
     build_runner,
+    check_paths,
     load_config,
     one_line_errors,
     strip_pretrained,
 )
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,6 +64,8 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> None:
             raise ValueError(f"--seed {args.seed}: expected 0 or more")
         cfg.merge_from_dict({"randomness": {"seed": args.seed}})
     if args.amp:
+        from mmengine.device import get_device
+
         if get_device() == "cpu":
             raise ValueError("--amp needs a GPU and this machine has none: leave it out")
         cfg.optim_wrapper.type = "AmpOptimWrapper"
@@ -80,8 +86,14 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> None:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = newest_checkpoint(cfg.work_dir) if args.resume == "auto" else args.resume
-        if cfg.load_from and "://" not in cfg.load_from and not Path(cfg.load_from).is_file():
-            raise FileNotFoundError(f"--resume: checkpoint {cfg.load_from} does not exist")
+        if cfg.load_from and "://" not in cfg.load_from:
+            check_resume(cfg.load_from)
+
+
+def check_resume(checkpoint: str) -> None:
+    """Refuse a file that is not there."""
+    if not Path(checkpoint).is_file():
+        raise FileNotFoundError(f"--resume: checkpoint {checkpoint} does not exist")
 
 
 def newest_checkpoint(work_dir: str) -> str | None:
@@ -97,6 +109,9 @@ def main() -> None:
     """Run the tool."""
     args = parse_args()
     with one_line_errors(args.debug):
+        check_paths(args.config)
+        if args.resume not in (None, "auto") and "://" not in args.resume:
+            check_resume(args.resume)
         cfg = load_config(args)
         apply_options(cfg, args)
         runner = build_runner(

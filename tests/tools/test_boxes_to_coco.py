@@ -62,7 +62,11 @@ def c2am(tmp_path):
 
 def run(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["boxes_to_coco.py", *map(str, words)])
-    return boxes_to_coco.main()
+    try:
+        boxes_to_coco.main()
+    except SystemExit as end:
+        return end.code
+    return 0
 
 
 def test_c2ams_files_become_one_that_training_reads(root, c2am, tmp_path, monkeypatch, capsys):
@@ -87,7 +91,7 @@ def test_c2ams_files_become_one_that_training_reads(root, c2am, tmp_path, monkey
     out.unlink()
     assert run(monkeypatch, *words) == 0
     assert json.loads(out.read_text())["info"]["files_sha256"] != before
-    assert run(monkeypatch, *words) == 1
+    assert run(monkeypatch, *words) == 2
     assert "exists: delete it" in capsys.readouterr().err
 
 
@@ -126,7 +130,7 @@ def test_entries_that_cannot_be_are_named(
     write(c2am, "9_0_bbox.json", {path: share})
     out = tmp_path / "out.json"
     words = ["c2am", c2am, "--dataset", "CUB", "--data-root", root, "--out", out]
-    assert run(monkeypatch, *words) == 1
+    assert run(monkeypatch, *words) == 2
     printed = capsys.readouterr().err
     assert message in printed
     assert f"9_0_bbox.json: '{path}'" in printed
@@ -135,8 +139,9 @@ def test_entries_that_cannot_be_are_named(
 
 def test_folders_without_boxes_are_named(root, tmp_path, monkeypatch, capsys):
     words = ["--dataset", "CUB", "--data-root", root, "--out", tmp_path / "out.json"]
-    assert run(monkeypatch, "c2am", tmp_path / "none", *words) == 1
+    (tmp_path / "none").mkdir()
+    assert run(monkeypatch, "c2am", tmp_path / "none", *words) == 2
     assert "holds no *_bbox.json" in capsys.readouterr().err
     write(tmp_path / "zeros", "0_0_bbox.json", {published(IMAGES[0]): [0, 0, 0, 0]})
-    assert run(monkeypatch, "c2am", tmp_path / "zeros", *words) == 1
+    assert run(monkeypatch, "c2am", tmp_path / "zeros", *words) == 2
     assert "no image got a box" in capsys.readouterr().err

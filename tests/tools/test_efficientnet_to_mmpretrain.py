@@ -143,7 +143,7 @@ def test_b7_on_cub_by_the_tool(tmp_path, monkeypatch, capsys):
     source, target = tmp_path / "cub.pth", tmp_path / "weights" / "b7.pth"
     torch.save({"state_dict": {f"module.{name}": value for name, value in state.items()}}, source)
     monkeypatch.setattr(sys, "argv", ["tool", str(source), str(target)])
-    assert main() == 0
+    main()
     assert f"{len(state)} tensors" in capsys.readouterr().out
     written = torch.load(target)["state_dict"]
     assert len(written) == len(state)

@@ -173,7 +173,7 @@ def test_records_of_maps_keep_their_threshold(tool, files):
 @pytest.mark.parametrize(
     ("content", "more", "words"),
     [
-        (None, ["--metadata"], ["boxes.json", "readable json"]),
+        (None, ["--metadata"], ["boxes.json", "does not exist"]),
         ("{", ["--metadata"], ["boxes.json", "readable json"]),
         ([], [], ["--metadata"]),
         ({"boxes": []}, ["--metadata"], ["images with id and file_name"]),

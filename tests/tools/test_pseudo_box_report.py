@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from wsol_mm.apis.true_boxes import true_boxes
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -56,7 +58,7 @@ def write(path, boxes, scores=None):
 
 def test_boxes_of_half_the_side_are_seen_against_the_truth(tool, scenes, tmp_path, capsys):
     config = str(ROOT / "configs/wend/fcos_r18_toy.py")
-    truth = tool.true_boxes(config, "train", str(scenes))
+    truth = true_boxes(config, "train", str(scenes))
     assert len(truth) == 12
     half = {
         name: [[x0, y0, (x0 + x1) / 2, (y0 + y1) / 2] for x0, y0, x1, y1 in rows.tolist()]

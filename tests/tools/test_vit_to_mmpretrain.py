@@ -183,6 +183,6 @@ def test_command_writes_what_a_config_loads(tmp_path):
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
     command[2] = tmp_path / "other.pth"
     failed = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert failed.returncode == 1
+    assert failed.returncode == 2
     assert "unknown: conv1.weight" in failed.stderr
     assert "Traceback" not in failed.stderr

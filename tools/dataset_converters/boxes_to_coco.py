@@ -13,18 +13,11 @@ area, which the authors' extraction leaves where it found nothing, become images
 import argparse
 import hashlib
 import math
-import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mmengine.registry import DATASETS
-from PIL import Image
-from tqdm import tqdm
-
-import wsol_mm.datasets  # noqa: F401 - registers them
-from wsol_mm.apis.box_files import coco_json, file_sha256, write_json
-from wsol_mm.datasets.box_file import read_json
+from wsol_mm.apis.command import add_general_options, one_line_errors
 
 SOURCES = {
     "c2am": "threshold chosen by the authors on the boxes they report; squash to 480, crop 448",
@@ -69,6 +62,8 @@ def check_share(value: Any, place: str) -> Share:
 
 def read_entries(files: list[Path]) -> Iterator[tuple[str, str, Share]]:
     """Path, place for error messages, and box of every entry of all files."""
+    from wsol_mm.datasets.box_file import read_json
+
     for file in files:
         for path, value in read_json(file, "fetch the authors' files again").items():
             place = f"{file}: '{path}'"
@@ -100,11 +95,15 @@ def read_boxes(files: list[Path], known: dict[str, str]) -> dict[str, Share]:
 
 
 def image_size(info: dict[str, Any]) -> tuple[int, int]:
-    """Width and height, from the list or the image file's header."""
+    """Width and height, from the list or the file's header, as a viewer shows the image."""
     if "width" in info:
         return info["width"], info["height"]
+    from PIL import ExifTags, Image
+
     with Image.open(info["img_path"]) as image:
-        return image.size
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    return (height, width) if turned else (width, height)
 
 
 def convert(source: str, folder: Path, dataset: Any) -> dict[str, Any]:
@@ -123,6 +122,10 @@ def convert(source: str, folder: Path, dataset: Any) -> dict[str, Any]:
         FileNotFoundError: There is no file.
         ValueError: An entry is refused, or the split has two images of one key.
     """
+    from tqdm import tqdm
+
+    from wsol_mm.apis.box_files import coco_json, file_sha256
+
     files = sorted(folder.rglob("*_bbox.json"))
     if not files:
         raise FileNotFoundError(f"{folder} holds no *_bbox.json: give the folder with the boxes")
@@ -160,8 +163,8 @@ def convert(source: str, folder: Path, dataset: Any) -> dict[str, Any]:
     )
 
 
-def main() -> int:
-    """Convert; 1 with one line of explanation if that is not possible."""
+def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -171,30 +174,40 @@ def main() -> int:
     parser.add_argument("--data-root", required=True, type=Path)
     parser.add_argument("--split", default="train", choices=("train", "val", "test"))
     parser.add_argument("--out", required=True, type=Path, help="COCO json to write")
+    add_general_options(parser)
     args = parser.parse_args()
-    try:
-        if args.out.exists():
-            raise ValueError(f"{args.out} exists: delete it to make it anew")
-        dataset = DATASETS.build(
-            {
-                "type": f"wsol_mm.{args.dataset}",
-                "data_root": str(args.data_root),
-                "split": args.split,
-                "pipeline": [],
-            }
-        )
-        content = convert(args.source, args.folder, dataset)
-        write_json(args.out, content)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with one_line_errors(args.debug):
+        run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert, write and print what there is."""
+    if args.out.exists():
+        raise ValueError(f"{args.out} exists: delete it to make it anew")
+    for path in (args.folder, args.data_root):
+        if not path.is_dir():
+            raise FileNotFoundError(f"{path} is not a folder")
+    from mmengine.registry import DATASETS
+
+    import wsol_mm.datasets  # noqa: F401 - registers them
+    from wsol_mm.apis.box_files import write_json
+
+    dataset = DATASETS.build(
+        {
+            "type": f"wsol_mm.{args.dataset}",
+            "data_root": str(args.data_root),
+            "split": args.split,
+            "pipeline": [],
+        }
+    )
+    content = convert(args.source, args.folder, dataset)
+    write_json(args.out, content)
     boxes, images = len(content["annotations"]), len(content["images"])
     print(
         f"{args.out}: {boxes} boxes for {images} images, {images - boxes} without a box, of which "
         f"{content['info']['without_entry']} have no entry; {content['info']['files']} files"
     )
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

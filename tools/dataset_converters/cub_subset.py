@@ -15,9 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsol_mm.apis.command import one_line_errors
-from wsol_mm.datasets.cub import CUB
-from wsol_mm.datasets.lists import read_mapping, read_rows
+from wsol_mm.apis.command import add_general_options, one_line_errors
 
 LISTS = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt")
 
@@ -40,6 +38,9 @@ def choose(
     Raises:
         FileNotFoundError, ValueError: A list of ``source`` is missing or malformed.
     """
+    from wsol_mm.datasets.cub import CUB
+    from wsol_mm.datasets.lists import read_mapping
+
     hint = CUB.HINT
     labels = read_mapping(source / LISTS[1], ("image_id", "class_id"), hint)
     flags = read_mapping(source / LISTS[2], ("image_id", "is_training_image"), hint)
@@ -68,6 +69,9 @@ def write_subset(source: Path, folder: Path, ids: Sequence[str]) -> None:
     Raises:
         FileExistsError: ``folder`` is there already.
     """
+    from wsol_mm.datasets.cub import CUB
+    from wsol_mm.datasets.lists import read_rows
+
     if folder.exists():
         raise FileExistsError(f"{folder} exists: remove it to make it anew")
     folder.mkdir(parents=True)
@@ -92,8 +96,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--val", type=int, default=2, help="most val images of a class")
     parser.add_argument("--test", type=int, default=2, help="most test images of a class")
     parser.add_argument("--seed", type=int, help="draw the images (default: the first ones)")
+    add_general_options(parser)
     args = parser.parse_args(argv)
-    with one_line_errors():
+    with one_line_errors(args.debug):
+        if not args.source.is_dir():
+            raise FileNotFoundError(f"{args.source} is not a folder in CUB's layout")
         if min(args.train, args.val, args.test) < 1:
             raise ValueError("--train, --val and --test must be positive")
         kept, apart, short = choose(args.source, args.train, args.val, args.test, args.seed)

@@ -5,20 +5,21 @@
 Exits with 1 when there are problems and lists the first of them.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config, DictAction
-from tqdm import tqdm
+from wsol_mm.apis.command import add_config_options, check_paths, one_line_errors
 
-from wsol_mm.datasets.base import SPLITS, WSOLDataset
-from wsol_mm.engine.class_check import check_names, data_classes
-from wsol_mm.registry import DATASETS
+if TYPE_CHECKING:
+    from wsol_mm.datasets import WSOLDataset
 
+SPLITS = ("train", "val", "test")
 SHOWN = 20
 
 
@@ -28,9 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="config whose data sets are checked")
     parser.add_argument("--split", choices=SPLITS, help="check one data loader only")
     parser.add_argument("--workers", type=int, default=4, help="decoding threads (default 4)")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=DictAction, help="override config keys, as key=value"
-    )
+    add_config_options(parser)
     return parser.parse_args(argv)
 
 
@@ -47,6 +46,8 @@ def plain_datasets(cfg: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def check(dataset: WSOLDataset, title: str, workers: int) -> list[str]:
     """Decode every item of a data set, print what it holds, return the problems."""
+    from tqdm import tqdm
+
     with ThreadPoolExecutor(workers) as pool:
         found = pool.map(dataset.inspect_item, range(len(dataset)))
         bar = tqdm(found, total=len(dataset), desc=title, disable=None)
@@ -76,6 +77,8 @@ def class_problems(
     classes: Sequence[str], title: str, others: dict[str, Sequence[str]], model: dict[str, Any]
 ) -> list[str]:
     """Compare the classes of a data set with the training ones, and with the size of the head."""
+    from wsol_mm.engine.class_check import check_names
+
     problems = []
     training = others.setdefault("train", classes) if title == "train" else others.get("train", ())
     try:
@@ -110,6 +113,10 @@ def check_loader(
         classes: Classes of the training data under `train`; set by that loader.
         model: Config of the model; empty for none.
     """
+    from wsol_mm.datasets import WSOLDataset
+    from wsol_mm.engine.class_check import data_classes
+    from wsol_mm.registry import DATASETS
+
     problems = []
     for cfg in plain_datasets(dataset_cfg):
         cls = DATASETS.get(cfg["type"]) if isinstance(cfg["type"], str) else cfg["type"]
@@ -135,9 +142,19 @@ def check_loader(
 def main(argv: list[str] | None = None) -> int:
     """Run the tool."""
     args = parse_args(argv)
+    with one_line_errors(args.debug):
+        check_paths(args.config)
+        return run(args)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, print, and return the exit code."""
+    from mmengine.config import Config
+
+    import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
+
     cfg = Config.fromfile(args.config)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg.merge_from_dict(dict(args.cfg_options))
     splits = [args.split] if args.split else SPLITS
     loaders = {split: cfg.get(f"{split}_dataloader") for split in splits}
     problems: list[str] = []

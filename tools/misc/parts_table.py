@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-import wsol_mm.registry
 from wsol_mm.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +50,8 @@ def first_sentence(kind: type) -> str:
 
 def parts() -> Iterator[tuple[str, str, type]]:
     """Registry, name and class of every registered part, in the order of the page."""
+    import wsol_mm.registry
+
     for registry_name in wsol_mm.registry.__all__:
         registry = getattr(wsol_mm.registry, registry_name)
         registry.import_from_location()

@@ -6,9 +6,7 @@ python tools/misc/print_config.py CONFIG [--cfg-options KEY=VALUE ...] [--save F
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
-
-from wsol_mm.apis.command import one_line_errors
+from wsol_mm.apis.command import add_config_options, check_paths, one_line_errors
 from wsol_mm.io import atomic_write
 
 
@@ -16,10 +14,15 @@ def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", help="config file")
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={})
+    add_config_options(parser)
     parser.add_argument("--save", type=Path, help="also write it to this .py file")
     args = parser.parse_args()
-    with one_line_errors():
+    with one_line_errors(args.debug):
+        check_paths(args.config)
+        from mmengine.config import Config
+
+        import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
+
         cfg = Config.fromfile(args.config)
         cfg.merge_from_dict(dict(args.cfg_options))
         print(cfg.pretty_text)

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from wsol_mm.engine import CheckpointError, read_checkpoint
+from wsol_mm.apis.command import add_general_options, one_line_errors
 from wsol_mm.io import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 # Published module -> mmpretrain's, inside a block and outside.
 BLOCK = {
@@ -56,6 +57,8 @@ def unpack(checkpoint: dict) -> dict[str, Tensor]:
     Raises:
         ValueError: There is no state dict of tensors.
     """
+    from torch import Tensor
+
     for key in ("state_dict", "model"):
         if isinstance(checkpoint.get(key), dict):
             checkpoint = checkpoint[key]
@@ -121,24 +124,35 @@ def convert(state: dict[str, Tensor], arch: str = "b7") -> dict[str, Tensor]:
     return {**{f"backbone.{name}": value for name, value in converted.items()}, **classifier}
 
 
-def main() -> int:
-    """Convert one file; 1 with one line of explanation if that is not possible."""
+def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path, help="published .pth")
     parser.add_argument("target", type=Path, help="file to write")
     parser.add_argument("--arch", default="b7", choices=[f"b{size}" for size in range(9)])
+    add_general_options(parser)
     args = parser.parse_args()
+    with one_line_errors(args.debug):
+        run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert and write; errors name the file."""
+    if not args.source.is_file():
+        raise FileNotFoundError(f"{args.source} does not exist")
+    import torch
+
+    from wsol_mm.engine import CheckpointError, read_checkpoint
+
     try:
         state = convert(unpack(read_checkpoint(args.source, "cpu")), args.arch)
     except (CheckpointError, ValueError) as error:
-        print(f"{args.source}: {error}", file=sys.stderr)
-        return 1
+        raise ValueError(f"{args.source}: {error}") from None
     with atomic_write(args.target) as temporary:
         torch.save({"state_dict": state}, temporary)
     classes = len(state["head.fc.bias"])
     print(f"{len(state)} tensors to {args.target}; {classes} classes, nothing dropped")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

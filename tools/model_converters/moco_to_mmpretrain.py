@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from wsol_mm.engine import CheckpointError, read_checkpoint
+from wsol_mm.apis.command import add_general_options, one_line_errors
 from wsol_mm.io import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 QUERY = "module.encoder_q."
 DROPPED = re.compile(r"module\.(encoder_q\.fc\.|encoder_k\.|queue(_ptr)?$)")
@@ -71,25 +72,36 @@ def convert(checkpoint: dict) -> tuple[dict[str, Tensor], list[str]]:
     return converted, dropped
 
 
-def main() -> int:
-    """Convert one file; 1 with one line of explanation if that is not possible."""
+def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path, help="published .pth.tar")
     parser.add_argument("target", type=Path, help="file to write")
+    add_general_options(parser)
     args = parser.parse_args()
+    with one_line_errors(args.debug):
+        run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert and write; errors name the file."""
+    if not args.source.is_file():
+        raise FileNotFoundError(f"{args.source} does not exist")
+    import torch
+
+    from wsol_mm.engine import CheckpointError, read_checkpoint
+
     try:
         state, dropped = convert(read_checkpoint(args.source, "cpu"))
     except (CheckpointError, ValueError) as error:
-        print(f"{args.source}: {error}", file=sys.stderr)
-        return 1
+        raise ValueError(f"{args.source}: {error}") from None
     with atomic_write(args.target) as temporary:
         torch.save(
             {"state_dict": {f"backbone.{name}": value for name, value in state.items()}}, temporary
         )
     kinds = sorted({re.match(r"module\.(encoder_q\.fc|\w+)", name)[1] for name in dropped})
     print(f"{len(state)} tensors to {args.target}; dropped: {', '.join(kinds) or 'none'}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

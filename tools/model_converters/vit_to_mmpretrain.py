@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from wsol_mm.engine import CheckpointError, read_checkpoint
+from wsol_mm.apis.command import add_general_options, one_line_errors
 from wsol_mm.io import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
 
 # Published name -> mmpretrain's, outside the blocks.
 STEM = {
@@ -68,6 +69,8 @@ def unpack(checkpoint: dict) -> dict[str, Tensor]:
     Raises:
         ValueError: There is no state dict.
     """
+    from torch import Tensor
+
     for key in ("teacher", "model", "state_dict", "student"):
         if isinstance(checkpoint.get(key), dict):
             checkpoint = checkpoint[key]
@@ -132,24 +135,35 @@ def convert(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
     return converted, dropped
 
 
-def main() -> int:
-    """Convert one file; 1 with one line of explanation if that is not possible."""
+def main() -> None:
+    """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path, help="published .pth")
     parser.add_argument("target", type=Path, help="file to write")
+    add_general_options(parser)
     args = parser.parse_args()
+    with one_line_errors(args.debug):
+        run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert and write; errors name the file."""
+    if not args.source.is_file():
+        raise FileNotFoundError(f"{args.source} does not exist")
+    import torch
+
+    from wsol_mm.engine import CheckpointError, read_checkpoint
+
     try:
         state, dropped = convert(unpack(read_checkpoint(args.source, "cpu")))
     except (CheckpointError, ValueError) as error:
-        print(f"{args.source}: {error}", file=sys.stderr)
-        return 1
+        raise ValueError(f"{args.source}: {error}") from None
     with atomic_write(args.target) as temporary:
         torch.save(
             {"state_dict": {f"backbone.{name}": value for name, value in state.items()}}, temporary
         )
     print(f"{len(state)} tensors to {args.target}; dropped: {', '.join(dropped) or 'none'}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

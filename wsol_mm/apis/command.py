@@ -1,4 +1,7 @@
-"""What the command-line tools share: options, config loading, errors as one line."""
+"""What the command-line tools share: options, config loading, errors as one line.
+
+Imports no toolbox, so that ``--help`` and a wrong path are answered at once.
+"""
 
 from __future__ import annotations
 
@@ -9,36 +12,57 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config, DictAction
-from mmengine.device import get_device
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from mmengine.runner import Runner
 
-import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
-from wsol_mm.apis.class_count import take_classes_from_data
-from wsol_mm.engine.launch import prepare_launch
-from wsol_mm.engine.strict_checkpoint import (
-    CheckpointError,
-    StrictCheckpointHook,
-    use_strict_checkpoints,
-)
+    from wsol_mm.engine.strict_checkpoint import StrictCheckpointHook
 
 _STEPS = frozenset(("train_step", "val_step", "test_step"))
+
+
+class KeyValues(argparse.Action):
+    """mmengine's ``DictAction``, which is imported where the option is used and not before."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Parse ``a.b=1 a.c="[1,2]"`` into a dict."""
+        from mmengine.config import DictAction
+
+        for value in values:
+            if "=" not in value:
+                parser.error(f"{option_string} {value}: expected KEY=VALUE")
+        DictAction([], self.dest, nargs="+")(parser, namespace, values, option_string)
+
+
+def add_general_options(parser: argparse.ArgumentParser) -> None:
+    """Add the option that every tool takes."""
+    parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every tool with a config takes."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=KeyValues,
+        default={},
+        metavar="KEY=VALUE",
+        help='override config keys: a.b=1 a.c="[1,2]"; they are printed',
+    )
+    add_general_options(parser)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that every tool around a Runner takes."""
     parser.add_argument("--work-dir", help="where logs and results go (./work_dirs/<config name>)")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help='override config keys: a.b=1 a.c="[1,2]"; they are printed',
-    )
     parser.add_argument("--launcher", choices=("none", "pytorch", "slurm"), default="none")
     parser.add_argument(
         "--local-rank", "--local_rank", type=int, default=0, help="set by launchers"
@@ -55,7 +79,25 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="PREFIX",
         help="keys that the checkpoint, or the network, may lack; else both must have the same",
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
+    add_config_options(parser)
+
+
+def check_paths(config: str, checkpoint: str | None = None) -> None:
+    """Refuse paths that do not exist, before anything is imported.
+
+    Args:
+        config: A file, or ``package::name``.
+        checkpoint: A file or an address; None for none.
+
+    Raises:
+        FileNotFoundError: It names the path, and what makes a checkpoint.
+    """
+    if "::" not in config and not Path(config).is_file():
+        raise FileNotFoundError(f"config {config} does not exist")
+    if checkpoint is not None and "://" not in checkpoint and not Path(checkpoint).is_file():
+        raise FileNotFoundError(
+            f"checkpoint {checkpoint} does not exist: tools/train.py {config} makes one"
+        )
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -71,9 +113,13 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         FileNotFoundError: There is no such config.
     """
+    check_paths(args.config)
+    from mmengine.config import Config
+    from mmengine.device import get_device
+
+    import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
+
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    if "::" not in args.config and not Path(args.config).is_file():
-        raise FileNotFoundError(f"config {args.config} does not exist")
     cfg = Config.fromfile(args.config)
     for key, value in args.cfg_options.items():
         known, old = _lookup(cfg, key)
@@ -107,6 +153,13 @@ def build_runner(
     Returns:
         The Runner; ``runner_type`` in the config may name another class than mmengine's.
     """
+    from mmengine.registry import RUNNERS
+    from mmengine.runner import Runner
+
+    from wsol_mm.apis.class_count import take_classes_from_data
+    from wsol_mm.engine.launch import prepare_launch
+    from wsol_mm.engine.strict_checkpoint import use_strict_checkpoints
+
     use_strict_checkpoints(trust=trust_checkpoint)
     prepare_launch(cfg)
     take_classes_from_data(cfg)
@@ -117,6 +170,8 @@ def build_runner(
 
 def strict_checkpoint_hook(runner: Runner) -> StrictCheckpointHook:
     """The hook that compares checkpoint, network and data; registered where the config has none."""
+    from wsol_mm.engine.strict_checkpoint import StrictCheckpointHook
+
     hooks = [hook for hook in runner.hooks if isinstance(hook, StrictCheckpointHook)]
     if not hooks:
         hooks = [StrictCheckpointHook()]
@@ -184,7 +239,7 @@ def one_line_errors(debug: bool = False) -> Iterator[None]:
         yield
     except Exception as error:
         frames = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
-        if debug or (frames & _STEPS and not isinstance(error, CheckpointError)):
+        if debug or (frames & _STEPS and not _of_checkpoint(error)):
             raise
         print(f"error: {describe(error)}", file=sys.stderr, flush=True)
         raise SystemExit(2) from None
@@ -204,11 +259,17 @@ def describe(error: Exception) -> str:
         text = text.splitlines()[-1].strip().partition(": ")[2]
     text = " ".join(text.split())
     bare = isinstance(error, KeyError) and " " not in text
-    if not bare and (isinstance(error, (ValueError, OSError, CheckpointError)) and text):
+    if not bare and text and (isinstance(error, (ValueError, OSError)) or _of_checkpoint(error)):
         return text
     if isinstance(error, KeyError) and not bare:
         return text.strip("'\"")
     return f"{type(error).__name__}: {text} (--debug shows where)"
+
+
+def _of_checkpoint(error: Exception) -> bool:
+    """Whether it is a ``CheckpointError``; it is none where their module is not imported."""
+    module = sys.modules.get("wsol_mm.engine.whole_checkpoint")
+    return module is not None and isinstance(error, module.CheckpointError)
 
 
 def _is_pretrained(value: Any) -> bool:
@@ -217,7 +278,7 @@ def _is_pretrained(value: Any) -> bool:
 
 def _lookup(node: Any, key: str) -> tuple[bool, Any]:
     for part in key.split("."):
-        if isinstance(node, (Config, Mapping)) and part in node:
+        if (isinstance(node, Mapping) or hasattr(node, "merge_from_dict")) and part in node:
             node = node[part]
         elif isinstance(node, (list, tuple)) and part.isdigit() and int(part) < len(node):
             node = node[int(part)]

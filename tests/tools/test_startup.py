@@ -1,0 +1,82 @@
+"""--help and a wrong path are answered before any toolbox is imported."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = sorted(
+    path.relative_to(ROOT / "tools").as_posix() for path in (ROOT / "tools").rglob("*.py")
+)
+HEAVY = ("torch", "torchvision", "mmengine", "mmcv", "mmpretrain", "mmdet", "numba")
+RUN = """
+import contextlib, io, json, runpy, sys
+out, err = io.StringIO(), io.StringIO()
+result = {}
+for tool, *words in json.loads(sys.argv[1]):
+    sys.argv = [tool, *words]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            runpy.run_path(tool, run_name="__main__")
+        except SystemExit as end:
+            code = end.code
+    heavy = [name for name in HEAVY if name in sys.modules]
+    result[" ".join([tool, *words])] = [code, heavy, out.getvalue(), err.getvalue()]
+    out.truncate(0), err.truncate(0)
+print(json.dumps(result))
+"""
+
+
+def run(*commands):
+    script = f"HEAVY = {HEAVY}\n{RUN}"
+    calls = json.dumps([[str(ROOT / "tools" / tool), *words] for tool, *words in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", script, calls], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return list(json.loads(done.stdout).values())
+
+
+def test_help_imports_no_toolbox():
+    found = run(*((tool, "--help") for tool in TOOLS))
+    assert len(found) == len(TOOLS) > 15
+    for tool, (code, heavy, out, _) in zip(TOOLS, found, strict=True):
+        assert (tool, code, heavy) == (tool, 0, [])
+        assert "usage: " in out
+
+
+def test_every_tool_shows_tracebacks_on_demand():
+    found = run(*((tool, "--help") for tool in TOOLS))
+    without = {
+        tool for tool, (_, _, out, _) in zip(TOOLS, found, strict=True) if "--debug" not in out
+    }
+    assert without <= {"misc/check_env.py", "dataset_converters/make_toy.py", "misc/parts_table.py"}
+
+
+CAM = "configs/cam/resnet18_toy.py"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["train.py", "nowhere.py"], "config nowhere.py does not exist"),
+        (["train.py", CAM, "--resume", "x.pth"], "--resume: checkpoint x.pth does not exist"),
+        (["test.py", CAM, "x.pth"], "checkpoint x.pth does not exist: tools/train.py"),
+        (["pseudo_boxes.py", CAM, "x.pth", "--out", "o.json"], "checkpoint x.pth does not exist"),
+        (["refine_maps.py", CAM, "--maps", "no", "--out", "o"], "--maps no is not a folder"),
+        (["eval_maps.py", "--maps", "no", "--truth", "no", "--out", "o"], "no does not exist"),
+        (["joint_eval.py", "--boxes", "no", "--scores", "no", "--out", "o"], "no does not exist"),
+        (["misc/check_dataset.py", "nowhere.py"], "config nowhere.py does not exist"),
+        (["misc/print_config.py", "nowhere.py"], "config nowhere.py does not exist"),
+        (["dataset_converters/cub_subset.py", "no", "o"], "no is not a folder in CUB's layout"),
+        (["model_converters/vit_to_mmpretrain.py", "no", "o"], "no does not exist"),
+    ],
+)
+def test_a_wrong_path_is_said_at_once(command, message):
+    ((code, heavy, _, err),) = run(command)
+    assert (code, heavy) == (2, [])
+    assert err.startswith("error: ")
+    assert message in err
+    assert err.count("\n") == 1
