@@ -72,7 +72,7 @@ def wanted(
 
 def run(args: argparse.Namespace) -> int:
     """Run what is missing; 1 if a trial failed."""
-    data, begun, failed, count = args.out / "data", time.time(), 0, 0
+    data, begun = args.out / "data", time.time()
     plans = {}
     for name in args.bench:
         bench = BENCHES[name]
@@ -83,13 +83,14 @@ def run(args: argparse.Namespace) -> int:
             print(f"{name}: {len(trials)} tests of {len({(t.name, t.seed) for t in trials})} runs")
         return 0
     prepare(args.source, args.out / "data", sorted({t.seed for p in plans.values() for t in p}))
-    for name, trials in plans.items():
-        left = args.stop_after and max(args.stop_after - (time.time() - begun), 0)
-        results = run_trials(trials, args.out, args.jobs, kept=KEPT, stop_after=left)
-        if args.keep:
-            keep(KEPT / f"{name}.jsonl", zip(trials, results, strict=True))
-        failed, count = failed + results.count(None), count + len(results)
-    print(json.dumps({"trials": count, "failed": failed, "seconds": round(time.time() - begun)}))
+    trials = [trial for plan in plans.values() for trial in plan]
+    results = run_trials(trials, args.out, args.jobs, kept=KEPT, stop_after=args.stop_after)
+    if args.keep:
+        left = iter(zip(trials, results, strict=True))
+        for name, plan in plans.items():
+            keep(KEPT / f"{name}.jsonl", [next(left) for _ in plan])
+    failed, seconds = results.count(None), round(time.time() - begun)
+    print(json.dumps({"trials": len(results), "failed": failed, "seconds": seconds}))
     return 1 if failed else 0
 
 

@@ -223,20 +223,59 @@ MIXED = tuple(
 )
 
 
+def detector(name: str, config: str, options: Mapping[str, Any], maker: str, base: str) -> Row:
+    """A detector on the boxes that a localizer's last epoch draws on the training images."""
+    boxes = {"train_dataloader.dataset.pseudo_boxes": "{boxes}", "train_cfg.val_interval": 4}
+    return Row(
+        f"{name} on {maker}'s boxes",
+        f"configs/{config}_lite0_cub.py",
+        {**boxes, **options},
+        inputs={"boxes": maker},
+        baseline=base,
+        seeds=3,
+    )
+
+
+PLAIN = {"model.loss_we": None, "model.eta": 1.0}
+ETA_ALONE = {"model.loss_we": None}
+ENTROPY = {"model.loss_we.form": "entropy"}
+DETECTORS = (
+    detector("SCR", "psol/scr", {}, "CAM", "CAM"),
+    *(
+        detector(f"{name}{suffix}", config, options, "CAM", "SCR on CAM's boxes")
+        for name, config in (("Faster R-CNN", "wend/faster_rcnn"), ("FCOS", "wend/fcos"))
+        for suffix, options in (
+            (" with WE", {}),
+            ("", PLAIN),
+            (", eta alone", ETA_ALONE),
+            (" with plain entropy", ENTROPY),
+        )
+    ),
+    detector("CLN with WE", "wend/cln", {}, "CAM", "SCR on CAM's boxes"),
+    detector("Deformable DETR with WE", "wend/deformable_detr", {}, "CAM", "SCR on CAM's boxes"),
+    detector("SCR", "psol/scr", {}, "BridgeGap", "BridgeGap"),
+    detector(
+        "Faster R-CNN with WE", "wend/faster_rcnn", {}, "BridgeGap", "SCR on BridgeGap's boxes"
+    ),
+    detector("FCOS with WE", "wend/fcos", {}, "BridgeGap", "SCR on BridgeGap's boxes"),
+)
+
+
 def small(row: Row) -> Row:
-    """A causal row for 128 px: its maps and the contexts of its pools are 8 x 8."""
-    heads = ["model.head"] if "ci_cam" in row.config or "expert" in row.config else []
-    heads += [f"model.{name.replace('expert', 'teacher')}.config.head" for name in row.inputs]
-    if "one branch" in row.name or row.name == "NL-CCAM":
-        heads = []
-    sizes = {f"{head}.context_pool.size": 8 for head in heads}
-    return replace(row, options={**sizes, **row.options}, seeds=3)
+    """A causal row for 128 px: its maps and the contexts of its pools are 16 x 16."""
+    models = ["model"] if "ci_cam" in row.config else []
+    models += [f"model.{name.replace('expert', 'teacher')}.config" for name in row.inputs]
+    pooled = models if "one_branch" not in row.config else []
+    sizes = {f"{model}.head.context_pool.size": 16 for model in pooled}
+    strides = {f"{model}.backbone.output_stride": 8 for model in models if model != "model"}
+    return replace(row, options={**sizes, **strides, **row.options}, seeds=3)
 
 
 TINY = {
     "train_cfg.max_epochs": 4,
     "train_dataloader.batch_size": 32,
     "optim_wrapper.optimizer.lr": 0.004,
+    "model.backbone.output_stride": 8,
     "train_dataloader.dataset.pipeline.1.scale": (144, 144),
     "train_dataloader.dataset.pipeline.2.crop_size": 128,
     **{f"{loader}_dataloader.dataset.type": "wsol_mm.FolderWSOL" for loader in LOADERS},
@@ -247,7 +286,7 @@ BENCHES: dict[str, Bench] = {
     "birds": Bench(
         "six classes of CUB-200-2011: 144 training, 36 val, 143 test images",
         "birds-seed{seed}/CUB",
-        (*METHODS, *CAUSAL, *KINDS, *REFINED, *ABLATION, *MIXED),
+        (*METHODS, *CAUSAL, *KINDS, *REFINED, *ABLATION, *DETECTORS, *MIXED),
     ),
     "tiny_imagenet": Bench(
         "thirty classes of Tiny ImageNet at 128 px: 3000 training, 600 val, 1500 test images",
