@@ -78,7 +78,8 @@ class Bench:
             row: The row.
             seed: Its seed.
             data: Folder of all data, see :mod:`studies.photographs.data`.
-            checkpoint: ``last`` or ``val``; rows without a training have neither.
+            checkpoint: ``last`` or ``val``; rows without a training have neither. Inputs are
+                always those of a last epoch, so that both share a training.
         """
         config = row.config if row.config.endswith(".py") else CONFIG.format(row.config)
         options = {**COMMON, **self.options, **row.options}
@@ -86,7 +87,7 @@ class Bench:
             options["train_cfg.val_begin"] = row.warm + 1
         inputs: dict[str, Trial | PseudoBoxes] = {}
         for name, source in row.inputs.items():
-            maker = self.trial(self.row(source), seed, data, checkpoint)
+            maker = self.trial(self.row(source), seed, data)
             inputs[name] = PseudoBoxes(maker) if name == "boxes" else maker
         return Trial(
             config,
@@ -225,7 +226,7 @@ MIXED = tuple(
 
 def detector(name: str, config: str, options: Mapping[str, Any], maker: str, base: str) -> Row:
     """A detector on the boxes that a localizer's last epoch draws on the training images."""
-    boxes = {"train_dataloader.dataset.pseudo_boxes": "{boxes}", "train_cfg.val_interval": 4}
+    boxes = {"train_dataloader.dataset.pseudo_boxes": "{boxes}"}
     return Row(
         f"{name} on {maker}'s boxes",
         f"configs/{config}_lite0_cub.py",
