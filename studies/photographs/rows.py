@@ -166,6 +166,7 @@ CAUSAL = (
     Row("CI-CAM, shuffled pool", "configs/ci_cam/efficientnet_lite0_cub_shuffled.py"),
     Row("CI-CAM, averaged pool", "configs/ci_cam/efficientnet_lite0_cub_averaged.py"),
     Row("CI-CAM, one branch", "configs/ci_cam/efficientnet_lite0_cub_one_branch.py"),
+    Row("CI-CAM, second loss alone", "ci_cam", {"model.head.rho": 0.0}),
     Row("classification expert", "configs/kg_ci_cam/efficientnet_lite0_cub_cls_expert.py"),
     Row("localization expert", "configs/kg_ci_cam/efficientnet_lite0_cub_loc_expert.py"),
     Row(
@@ -176,6 +177,7 @@ CAUSAL = (
             "model.loc_teacher.checkpoint": "{loc_expert}",
         },
         inputs={"cls_expert": "classification expert", "loc_expert": "localization expert"},
+        baseline="CI-CAM, second loss alone",
     ),
     Row(
         "KG-CI-CAM, classification expert alone",
@@ -187,6 +189,7 @@ CAUSAL = (
         },
         inputs={"cls_expert": "classification expert"},
         seeds=3,
+        baseline="CI-CAM, second loss alone",
     ),
     Row(
         "KG-CI-CAM, localization expert alone",
@@ -198,6 +201,7 @@ CAUSAL = (
         },
         inputs={"loc_expert": "localization expert"},
         seeds=3,
+        baseline="CI-CAM, second loss alone",
     ),
 )
 REFINED = tuple(
