@@ -166,7 +166,7 @@ CAUSAL = (
     Row("CI-CAM, shuffled pool", "configs/ci_cam/efficientnet_lite0_cub_shuffled.py"),
     Row("CI-CAM, averaged pool", "configs/ci_cam/efficientnet_lite0_cub_averaged.py"),
     Row("CI-CAM, one branch", "configs/ci_cam/efficientnet_lite0_cub_one_branch.py"),
-    Row("CI-CAM, second loss alone", "ci_cam", {"model.head.rho": 0.0}),
+    Row("CI-CAM, second loss alone", "configs/kg_ci_cam/efficientnet_lite0_cub_ci_cam.py"),
     Row("classification expert", "configs/kg_ci_cam/efficientnet_lite0_cub_cls_expert.py"),
     Row("localization expert", "configs/kg_ci_cam/efficientnet_lite0_cub_loc_expert.py"),
     Row(
@@ -279,7 +279,6 @@ def small(row: Row) -> Row:
 TINY = {
     "train_cfg.max_epochs": 4,
     "train_dataloader.batch_size": 32,
-    "optim_wrapper.optimizer.lr": 0.004,
     "model.backbone.output_stride": 8,
     "train_dataloader.dataset.pipeline.1.scale": (144, 144),
     "train_dataloader.dataset.pipeline.2.crop_size": 128,
