@@ -57,7 +57,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def wanted(
     bench: Bench, names: Sequence[str] | None, seeds: Sequence[int] | None, data: Path
 ) -> list[Trial]:
-    """Trials of a bench, seed by seed, so that a cut-off run leaves whole rows of few seeds."""
+    """Trials of a bench: of each seed every row, with both checkpoints."""
     rows = [bench.row(name) for name in names] if names else bench.rows
     last = max((row.seeds for row in rows), default=0)
     checkpoints = ("last",) if bench.test_only else ("last", "val")
@@ -83,12 +83,13 @@ def run(args: argparse.Namespace) -> int:
             print(f"{name}: {len(trials)} tests of {len({(t.name, t.seed) for t in trials})} runs")
         return 0
     prepare(args.source, args.out / "data", sorted({t.seed for p in plans.values() for t in p}))
-    trials = [trial for plan in plans.values() for trial in plan]
-    results = run_trials(trials, args.out, args.jobs, kept=KEPT, stop_after=args.stop_after)
+    # seed by seed over all benches, so that a run cut off leaves whole rows of few seeds
+    order = sorted((trial for plan in plans.values() for trial in plan), key=lambda t: t.seed)
+    results = run_trials(order, args.out, args.jobs, kept=KEPT, stop_after=args.stop_after)
     if args.keep:
-        left = iter(zip(trials, results, strict=True))
         for name, plan in plans.items():
-            keep(KEPT / f"{name}.jsonl", [next(left) for _ in plan])
+            found = zip(order, results, strict=True)
+            keep(KEPT / f"{name}.jsonl", [pair for pair in found if pair[0] in plan])
     failed, seconds = results.count(None), round(time.time() - begun)
     print(json.dumps({"trials": len(results), "failed": failed, "seconds": seconds}))
     return 1 if failed else 0

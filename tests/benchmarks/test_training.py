@@ -1,0 +1,25 @@
+"""benchmarks/training.py runs, and counts images by the time of a step."""
+
+import json
+
+import pytest
+
+from benchmarks import training
+
+
+def test_quick(capsys):
+    found = training.main(["--quick"])
+    assert set(found) >= {"CAM", "BridgeGap", "CI-CAM"}
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["images_per_second"] == found
+
+
+def test_a_step_of_two_images_in_half_a_second_is_four_a_second(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "take_turns", lambda calls, *_: {name: [500.0] for name in calls})
+    monkeypatch.setattr(
+        training, "subject", lambda *_: type("S", (), {"train": lambda self: None})()
+    )
+    monkeypatch.setattr(training, "BATCH", 2)
+    docs = tmp_path / "benchmarks.md"
+    found = training.main(["--docs", str(docs)])
+    assert found["CAM"] == pytest.approx(4.0)
+    assert "| CAM | 4.0 |" in docs.read_text()
