@@ -1,7 +1,7 @@
 """Images per second in training: EfficientNet-Lite0 on birds, in full and in mixed precision.
 
-    python -m benchmarks.training                 # writes docs/benchmarks.md, a block for each device
-    python -m benchmarks.training --quick         # smoke run, writes nothing
+    python -m benchmarks.training            # writes docs/benchmarks.md, a block for each device
+    python -m benchmarks.training --quick    # smoke run, writes nothing
 
 A step is forward, backward and optimizer on one batch of 16 images of 224 px that is there already;
 models take turns. Mixed precision is measured on a GPU alone. The last line is one json object.

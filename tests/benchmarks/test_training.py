@@ -1,6 +1,7 @@
 """benchmarks/training.py runs, and counts images by the time of a step."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,9 +16,8 @@ def test_quick(capsys):
 
 def test_a_step_of_two_images_in_half_a_second_is_four_a_second(monkeypatch, tmp_path):
     monkeypatch.setattr(training, "take_turns", lambda calls, *_: {name: [500.0] for name in calls})
-    monkeypatch.setattr(
-        training, "subject", lambda *_: type("S", (), {"train": lambda self: None})()
-    )
+    still = SimpleNamespace(train=lambda: None)
+    monkeypatch.setattr(training, "subject", lambda *_: still)
     monkeypatch.setattr(training, "BATCH", 2)
     docs = tmp_path / "benchmarks.md"
     found = training.main(["--docs", str(docs)])
