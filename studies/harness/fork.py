@@ -27,8 +27,13 @@ PRELOADED = [
         for part in ("apis", "datasets", "engine", "evaluation", "models", "visualization")
     ),
 ]
-# Waiting OpenMP threads sleep: spinning slows small steps tenfold when cores are shared.
-QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+ENVIRONMENT = {
+    # Waiting OpenMP threads sleep: spinning slows small steps tenfold when cores are shared.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "0",
+    # The toolboxes ask for a GPU when they are imported; asked of CUDA itself, no fork could use it.
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+}
 
 
 class _Handed:
@@ -60,7 +65,7 @@ def run_tool(
     Returns:
         Its exit code; negative for a signal.
     """
-    for name, value in QUIET.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
@@ -85,11 +90,16 @@ def run_tool(
     return 1 if code is None else code
 
 
-def _main(tool: str, words: list[str], log: str, threads: int | None, _lock: int) -> None:
+def _main(tool: str, words: list[str], log: str, threads: int | None, lock: int) -> None:
+    import torch
+
     with Path(log).open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    if torch.cuda._is_in_bad_fork():  # an import has used CUDA: only a fresh process can
+        os.set_inheritable(lock, True)
+        os.execv(sys.executable, [sys.executable, tool, *words])
     if threads is not None:
         _limit(threads)
     sys.argv = [tool, *words]

@@ -1,5 +1,6 @@
 """Tools in forks: arguments, output, exit codes, the lock, and a study that is killed."""
 
+import io
 import os
 import signal
 import subprocess
@@ -8,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from studies.harness import fork
 from studies.harness.fork import run_tool
 from wsol_mm.io import file_lock
 
@@ -54,6 +57,17 @@ def test_the_exit_code_is_the_tools(run, end, code):
     assert found == code
     assert printed.startswith("here")
     assert ("ValueError: x" in printed) == (code == 1)
+
+
+def test_where_cuda_is_lost_to_forks_the_tool_starts_afresh(monkeypatch, tmp_path):
+    started = []
+    monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True, raising=False)
+    monkeypatch.setattr(fork.os, "execv", lambda *words: started.append(words) or sys.exit(0))
+    monkeypatch.setattr(fork.os, "dup2", lambda *_: None)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
+    with (tmp_path / ".lock").open("w") as lock, pytest.raises(SystemExit):
+        fork._main("tool.py", ["a"], str(tmp_path / "log.txt"), 1, lock.fileno())
+    assert started == [(sys.executable, [sys.executable, "tool.py", "a"])]
 
 
 def test_a_killed_study_leaves_the_lock_to_its_tool(tmp_path):
