@@ -31,7 +31,7 @@ ENVIRONMENT = {
     # Waiting OpenMP threads sleep: spinning slows small steps tenfold when cores are shared.
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
-    # The toolboxes ask for a GPU when they are imported; asked of CUDA itself, no fork could use it.
+    # The toolboxes ask for a GPU when they are imported; asked of CUDA, no fork could use it.
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
 
