@@ -92,12 +92,14 @@ def run_tool(
 
 def _main(tool: str, words: list[str], log: str, threads: int | None, lock: int) -> None:
     import torch
+    from mmengine.device import get_device
 
     with Path(log).open("a") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    if torch.cuda._is_in_bad_fork():  # an import has used CUDA: only a fresh process can
+    if get_device() == "cuda" and torch.cuda._is_in_bad_fork():
+        # an import has used CUDA: only a fresh process can
         os.set_inheritable(lock, True)
         os.execv(sys.executable, [sys.executable, tool, *words])
     if threads is not None:

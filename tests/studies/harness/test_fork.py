@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import mmengine.device
 import pytest
 import torch
 
@@ -62,6 +63,7 @@ def test_the_exit_code_is_the_tools(run, end, code):
 def test_where_cuda_is_lost_to_forks_the_tool_starts_afresh(monkeypatch, tmp_path):
     started = []
     monkeypatch.setattr(torch.cuda, "_is_in_bad_fork", lambda: True, raising=False)
+    monkeypatch.setattr(mmengine.device, "get_device", lambda: "cuda")
     monkeypatch.setattr(fork.os, "execv", lambda *words: started.append(words) or sys.exit(0))
     monkeypatch.setattr(fork.os, "dup2", lambda *_: None)
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO()))
