@@ -60,13 +60,12 @@ def wanted(
     """Trials of a bench: of each seed every row, with both checkpoints."""
     rows = [bench.row(name) for name in names] if names else bench.rows
     last = max((row.seeds for row in rows), default=0)
-    checkpoints = ("last",) if bench.test_only else ("last", "val")
     return [
         bench.trial(row, seed, data, checkpoint)
         for seed in (seeds or range(last))
         for row in rows
         if seeds or seed < row.seeds
-        for checkpoint in checkpoints
+        for checkpoint in (("last",) if bench.test_only else row.checkpoints)
     ]
 
 

@@ -28,6 +28,7 @@ class Row:
         baseline: Row that the difference is taken to; None for a row without one.
         warm: Epochs in which some losses rest; val may not choose one of them.
         seeds: How many.
+        checkpoints: Which are tested: of the last epoch, of the one that val chose.
         notes: What a reader must know.
     """
 
@@ -39,6 +40,7 @@ class Row:
     baseline: str | None = "CAM"
     warm: int = 0
     seeds: int = 5
+    checkpoints: tuple[str, ...] = ("last", "val")
     notes: str = ""
 
 
@@ -140,6 +142,7 @@ ABLATION = tuple(
         alignment(**parts),
         warm=3,
         seeds=3,
+        checkpoints=("last",),
     )
     for parts in (
         {"dropout": True, "similarity": False, "norm": False},
@@ -211,6 +214,7 @@ REFINED = tuple(
         test_options=refined(*names),
         warm=row.warm,
         seeds=5 if names == ("ARM",) else 3,
+        checkpoints=("last", "val") if names == ("ARM",) else ("last",),
         baseline=row.name,
     )
     for row in (METHODS[0], METHODS[-1])
@@ -222,6 +226,8 @@ MIXED = tuple(
         name=f"{row.name}, mixed precision",
         options={"optim_wrapper.type": "AmpOptimWrapper"},
         baseline=row.name,
+        seeds=3,
+        checkpoints=("last",),
         notes="needs a GPU",
     )
     for row in (METHODS[0], METHODS[-1])
@@ -238,6 +244,7 @@ def detector(name: str, config: str, options: Mapping[str, Any], maker: str, bas
         inputs={"boxes": maker},
         baseline=base,
         seeds=3,
+        checkpoints=("last",),
     )
 
 
