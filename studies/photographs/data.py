@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from studies.harness.trial import ROOT
+from wsol_mm.io import file_lock
 
 VAL = 6  # images of each class
 
@@ -36,8 +37,9 @@ def prepare(source: Path, out: Path, seeds: Sequence[int]) -> None:
         if not link.exists():
             link.symlink_to(folder.resolve(), target_is_directory=True)
     tool = ROOT / "tools/dataset_converters/cub_subset.py"
-    for seed in seeds:
-        target = out / f"birds-seed{seed}"
-        if not target.is_dir():
+    with file_lock(out / ".lock"):  # run and search may go on side by side
+        for seed in seeds:
+            target = out / f"birds-seed{seed}"
             words = (birds, target, "--val", VAL, "--train", 1000, "--test", 1000, "--seed", seed)
-            subprocess.run([sys.executable, tool, *map(str, words)], check=True)
+            if not target.is_dir():
+                subprocess.run([sys.executable, tool, *map(str, words)], check=True)
