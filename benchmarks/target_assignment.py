@@ -33,6 +33,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from benchmarks.measure import Subject, ratio, take_turns, where_measured
+from studies.harness.report import write_block
 from wsol_mm.models.roi_heads import BatchRoIHead
 from wsol_mm.models.task_modules import BatchSamplingResult
 from wsol_mm.registry import MODELS
@@ -277,16 +278,39 @@ def steps(size: int, side: int, rounds: int, device: str) -> dict[str, Any]:
     return found
 
 
+def table(found: dict[str, Any]) -> str:
+    """The block of the document."""
+    lines = [
+        "| detector | targets image by image, ms | of the batch at once, ms | gain |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {found[key]['loop_ms']:.1f} | {found[key]['batch_ms']:.1f} "
+        f"| {found[key]['gain_percent']:.0f} % |"
+        for key, name in (("faster_rcnn", "Faster R-CNN ResNet-50"), ("fcos", "FCOS ResNet-50"))
+    ]
+    lines += [
+        "",
+        f"A training step on {found['batch']} images of {found['side']} px, {found['device']}; "
+        "medians of steps that take turns. `python -m benchmarks.target_assignment`.",
+    ]
+    return "\n".join(lines)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the line."""
+    """Print the line, and write the block of a document that is named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=32, help="images of a step (32)")
     parser.add_argument("--side", type=int, default=SIDE, help=f"pixels ({SIDE})")
     parser.add_argument("--rounds", type=int, default=15, help="steps of each side (15)")
+    parser.add_argument("--docs", type=Path, help="document that gets the table")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     MMLogger.get_current_instance().setLevel("WARNING")
-    print(json.dumps(steps(args.batch, args.side, args.rounds, get_device())))
+    found = steps(args.batch, args.side, args.rounds, get_device())
+    if args.docs:
+        write_block(args.docs, f"targets_{get_device()}", table(found))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

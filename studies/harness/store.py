@@ -16,6 +16,7 @@ from studies.harness.trial import Trial, trial_key
 from wsol_mm.io import atomic_write
 
 Result = dict[str, Any]
+CURVES = ("top1_cls", "top1_loc", "gt_known", "max_box_acc_v2")  # kept of every epoch
 
 
 def run_name(trial: Trial) -> str:
@@ -82,11 +83,22 @@ def write_lines(path: Path, results: Mapping[str, Result]) -> None:
 def keep(path: Path, results: Iterable[tuple[Trial, Result | None]]) -> int:
     """Add finished results to a jsonl file; how many of them are new or changed."""
     known = read_lines(path) if path.is_file() else {}
-    fresh = {run_name(trial): result for trial, result in results if result is not None}
+    fresh = {run_name(trial): _slim(result) for trial, result in results if result is not None}
     new = sum(known.get(name) != result for name, result in fresh.items())
     if new:
         write_lines(path, {**known, **fresh})
     return new
+
+
+def _slim(result: Result) -> Result:
+    """A result with the main numbers alone of each epoch of its history."""
+    if "history" not in result:
+        return result
+    history = {
+        epoch: {name: value for name, value in numbers.items() if name in CURVES}
+        for epoch, numbers in result["history"].items()
+    }
+    return {**result, "history": history}
 
 
 def orphans(path: Path, trials: Sequence[Trial]) -> list[str]:

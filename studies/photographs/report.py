@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from studies.harness.images import PARTS, Interval, difference, level
 from studies.harness.report import write_block
 from studies.harness.store import Result, finished_result
 from studies.photographs.rows import BENCHES, Bench, Row
+from studies.photographs.search import tuned_bench
 from wsol_mm.io import atomic_write
 
 NUMBERS = {
@@ -26,7 +28,8 @@ MAIN = ("gt_known", "max_box_acc_v2")
 HEADLINE = {
     "birds": (
         *("CAM", "HaS", "ACoL", "SPG", "ADL", "CutMix", "EIL", "BridgeGap", "NL-CCAM", "CI-CAM"),
-        *("KG-CI-CAM", "CAM + ARM", "BridgeGap + ARM"),
+        *("CI-CAM, one branch", "CI-CAM, second loss alone", "classification expert"),
+        *("localization expert", "KG-CI-CAM", "CAM + ARM", "BridgeGap + ARM", "CAM + SGRM"),
     ),
     "tiny_imagenet": (
         *("CAM", "NL-CCAM", "CI-CAM", "CI-CAM, one branch", "classification expert"),
@@ -171,15 +174,23 @@ def footnote(lines: Sequence[Line]) -> str:
     )
 
 
+def benches(kept: Path) -> dict[str, Bench]:
+    """Every bench, and what the search chose on birds where there has been one."""
+    search = kept / "search.json"
+    found = json.loads(search.read_text()) if search.is_file() else {}
+    return {**({"birds_tuned": tuned_bench(found)} if found else {}), **BENCHES}
+
+
 def write_page(docs: Path, kept: Path) -> None:
     """Write the blocks, pictures and csv of every bench that has results."""
-    for name, bench in BENCHES.items():
+    for name, bench in benches(kept).items():
         lines = collect(bench, kept)
         if not lines:
             continue
         names = HEADLINE.get(name, [row.name for row in bench.rows])
         write_csv(lines, docs / "photographs" / f"{name}.csv")
-        draw(lines, names, docs / "photographs" / f"{name}.svg")
+        if any(line.differences for line in lines):
+            draw(lines, names, docs / "photographs" / f"{name}.svg")
         text = f"{short_table(lines, names)}\n\n{bench.title}. {footnote(lines)}"
         write_block(docs / "photographs.md", f"photographs_{name}", text)
         print(f"{name}: {len(lines)} lines")

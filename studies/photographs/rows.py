@@ -170,6 +170,13 @@ CAUSAL = (
     Row("CI-CAM, averaged pool", "configs/ci_cam/efficientnet_lite0_cub_averaged.py"),
     Row("CI-CAM, one branch", "configs/ci_cam/efficientnet_lite0_cub_one_branch.py"),
     Row("CI-CAM, second loss alone", "configs/kg_ci_cam/efficientnet_lite0_cub_ci_cam.py"),
+    Row(
+        "CAM, the student's Adam",
+        "cam",
+        {"optim_wrapper.optimizer": {"_delete_": True, "type": "Adam", "lr": 1e-4}},
+        notes="what of KG-CI-CAM is its optimizer",
+        seeds=3,
+    ),
     Row("classification expert", "configs/kg_ci_cam/efficientnet_lite0_cub_cls_expert.py"),
     Row("localization expert", "configs/kg_ci_cam/efficientnet_lite0_cub_loc_expert.py"),
     Row(

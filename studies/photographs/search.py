@@ -20,7 +20,7 @@ from studies.harness.run import TrialError, run_trials, train_trial
 from studies.harness.store import keep
 from studies.harness.trial import Trial
 from studies.photographs.data import prepare
-from studies.photographs.rows import BENCHES, Row
+from studies.photographs.rows import BENCHES, Bench, Row
 from wsol_mm.io import atomic_write
 
 METRIC = "max_box_acc_v2"
@@ -47,7 +47,7 @@ DECAY = {"optim_wrapper.optimizer.weight_decay": Range(1e-5, 1e-3, log=True)}
 # A key with * stands for the same value in three entries.
 SPACES: dict[str, dict[str, Range]] = {
     "CAM": {**RATE, **DECAY},
-    "HaS": {**RATE, "train_dataloader.dataset.pipeline.3.drop_rate": Range(0.2, 0.8)},
+    "HaS": {**RATE, "train_dataloader.dataset.pipeline.4.drop_rate": Range(0.2, 0.8)},
     "ACoL": {**RATE, "model.head.threshold": Range(0.5, 0.9)},
     "SPG": {**RATE, **DECAY},
     "ADL": {**RATE, "model.layers.*.layer.drop_rate": Range(0.2, 1.0)},
@@ -87,8 +87,22 @@ def judge(trial: Trial, root: Path, threads: int | None) -> float:
 
 
 def tuned(row: Row, options: Mapping[str, Any]) -> Row:
-    """The row with what was chosen."""
-    return replace(row, name=f"{row.name}, tuned", options={**row.options, **options})
+    """The row with what was chosen, beside CAM with what was chosen for it."""
+    return replace(
+        row,
+        name=f"{row.name}, tuned",
+        options={**row.options, **options},
+        baseline=row.baseline and f"{row.baseline}, tuned",
+        seeds=3,
+        notes="",
+    )
+
+
+def tuned_bench(found: Mapping[str, Any]) -> Bench:
+    """The bench of what a search has chosen."""
+    bench = BENCHES["birds"]
+    rows = tuple(tuned(bench.row(name), entry["chosen"]) for name, entry in found.items())
+    return replace(bench, rows=rows)
 
 
 def search_all(args: argparse.Namespace, kept: Path) -> int:
@@ -139,10 +153,10 @@ def search_all(args: argparse.Namespace, kept: Path) -> int:
 
 def tuned_trials(found: Mapping[str, Any], seeds: Sequence[int], data: Path) -> list[Trial]:
     """Both checkpoints of every method's choice, seed by seed."""
-    bench = BENCHES["birds"]
+    bench = tuned_bench(found)
     return [
-        bench.trial(tuned(bench.row(name), entry["chosen"]), seed, data, checkpoint)
+        bench.trial(row, seed, data, checkpoint)
         for seed in seeds
-        for name, entry in found.items()
-        for checkpoint in ("last", "val")
+        for row in bench.rows
+        for checkpoint in row.checkpoints
     ]

@@ -9,7 +9,7 @@ import torch
 pytest.importorskip("mmcv._ext")
 
 from benchmarks import target_assignment, wend
-from benchmarks.target_assignment import PLAIN
+from benchmarks.target_assignment import PLAIN, table
 
 SMALL = {
     wend.BASE: wend.Row("SCR", "psol/scr_r18_toy.py", paper=(24.55, 0.331)),
@@ -188,3 +188,10 @@ def test_steps_are_one_line_of_json(small_steps, capsys):
         loop, batch = found[name]["loop_ms"], found[name]["batch_ms"]
         assert min(loop, batch) > 0
         assert found[name]["gain_percent"] == pytest.approx(100 * (1 - batch / loop), abs=0.1)
+
+
+def test_the_table_of_targets_says_what_was_measured():
+    row = {"loop_ms": 200.0, "batch_ms": 150.0, "gain_percent": 25.0}
+    text = table({"device": "a GPU", "batch": 32, "side": 224, "faster_rcnn": row, "fcos": row})
+    assert "| Faster R-CNN ResNet-50 | 200.0 | 150.0 | 25 % |" in text
+    assert "32 images of 224 px, a GPU" in text

@@ -36,6 +36,15 @@ def test_lines_are_sorted_and_written_once(tmp_path):
     assert finished_result(CAM, tmp_path) == {"n": 3}
 
 
+def test_of_a_history_the_main_numbers_are_kept(tmp_path):
+    history = {"1": {"gt_known": 1.0, "trivial_centre": 2.0}}
+    result = {"history": history, "val": {"trivial_centre": 2.0}}
+    assert keep(tmp_path / "cam.jsonl", [(CAM, result)]) == 1
+    assert keep(tmp_path / "cam.jsonl", [(CAM, result)]) == 0
+    found = finished_result(CAM, tmp_path)
+    assert found == {"history": {"1": {"gt_known": 1.0}}, "val": {"trivial_centre": 2.0}}
+
+
 def test_orphans_are_named_and_pruned(tmp_path):
     file = tmp_path / "cam.jsonl"
     keep(file, [(CAM, {"n": 1}), (OTHER, {"n": 2})])
