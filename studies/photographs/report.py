@@ -183,7 +183,8 @@ def benches(kept: Path) -> dict[str, Bench]:
 
 def _threshold(results: Sequence[Result]) -> str:
     """In words, where the thresholds of GT-known come from."""
-    sources = {(result["stamp"].get("threshold") or {}).get("source") for result in results}
+    stamps = [result.get("stamp", {}) for result in results]
+    sources = {(stamp.get("threshold") or {}).get("source") for stamp in stamps}
     return "val's threshold" if sources <= {"val", None} else "the best threshold of the test split"
 
 

@@ -160,6 +160,13 @@ def test_a_list_of_classes_beside_the_data_is_read(root):
         assert data.CLASSES == ("tench, Tinca tinca", "goldfish", "shark")
 
 
+def test_classes_that_share_a_name_are_told_apart(root):
+    """As the two cranes of ImageNet."""
+    (root / "classes.txt").write_text("n01 crane\nn02 crane\nn03 shark\n")
+    data = ILSVRC(str(root))
+    assert data.CLASSES == ("crane (n01)", "crane (n02)", "shark")
+
+
 def test_test_split_from_lists(root):
     (root / "metadata/test").mkdir()
     for name, text in {

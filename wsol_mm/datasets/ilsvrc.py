@@ -1,6 +1,7 @@
 """ILSVRC-2012 from class folders with XML boxes, or from the reference evaluator's lists."""
 
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ class ILSVRC(WSOLDataset):
         return root / "classes.txt" if (root / "classes.txt").is_file() else None
 
     def _read_classes(self, root: Path) -> tuple[list[str], list[str]]:
-        """Return WordNet ids and names of the classes, in label order."""
+        """WordNet ids and names of the classes, in label order; a shared name gets its id."""
         classes_file = self._classes_file(root)
         if classes_file is None:
             wnids = filled_class_folders(root / self.folders["train"], self.HINT)
@@ -114,7 +115,13 @@ class ILSVRC(WSOLDataset):
                 raise ValueError(f"{place}: duplicate class '{wnid}'")
             wnids.append(wnid)
             names.append(name or wnid)
-        return wnids, names
+        # ImageNet has two cranes: the bird and the machine
+        shared = {name for name, count in Counter(names).items() if count > 1}
+        unique = [
+            f"{name} ({wnid})" if name in shared else name
+            for name, wnid in zip(names, wnids, strict=True)
+        ]
+        return wnids, unique
 
     def _read_lists(self, root: Path, lists: Path) -> tuple[list[str], list[dict[str, Any]]]:
         """Read a split from the reference evaluator's lists."""
