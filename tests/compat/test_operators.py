@@ -1,9 +1,10 @@
 """The stand-in's operators, through mmcv's own functions, against plain formulas.
 
-Where mmcv was compiled (``mmcv._ext`` is not ours) the same tests hold the compiled operators
-against the stand-in's functions too.
+Where mmcv was compiled (``mmcv._ext`` is not ours) the same tests hold the compiled operators to
+the formulas, and each operator of ``COMPARED`` is run by both.
 """
 
+import inspect
 import itertools
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ from mmcv import ops
 from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
 from torch.autograd import gradcheck
 
+from benchmarks.operators import operators_of
 from wsol_mm.compat import mmcv_ext
 
 COMPILED = not mmcv._ext.__file__.endswith("mmcv_ext.py")
@@ -379,12 +381,115 @@ def test_multi_scale_deformable_attention(device):
     assert gradcheck(attend, inputs, nondet_tol=1e-9)
 
 
-def test_the_table_of_the_docs_lists_every_operator():
+def overlaps_of_pairs():
+    """IoU and share of the first box, all pairs; no empty boxes (see test_bbox_overlaps)."""
+    one, other = some_boxes(7)[0], some_boxes(5, seed=1)[0]
+    one[:, 2:] += 1
+    other[:, 2:] += 1
+    return [
+        ops.bbox_overlaps(one, other, mode, False, o) for mode in ("iou", "iof") for o in (0, 1)
+    ]
+
+
+def softly_kept():
+    """Boxes and indices by every method; no empty boxes (see test_soft_nms)."""
+    boxes, scores = some_boxes(60)
+    boxes[:, 2:] += 1
+    cases = itertools.product(["naive", "linear", "gaussian"], [0, 1])
+    return [ops.soft_nms(boxes, scores, 0.3, 0.5, 0.05, *case) for case in cases]
+
+
+def kept():
+    """Boxes and indices, ties at the threshold among them."""
+    boxes, scores = some_boxes(60)
+    cases = itertools.product([0.3, 0.5], [0, 1])
+    return [ops.nms(boxes, scores, threshold, offset=offset) for threshold, offset in cases]
+
+
+def matched():
+    """Groups of boxes."""
+    boxes, scores = some_boxes(30)
+    return ops.nms_match(torch.cat([boxes, scores[:, None]], 1), 0.4)
+
+
+def aligned_rois():
+    """Features of rois and the gradient of the image."""
+    images = torch.randn(2, 3, 9, 7, requires_grad=True)
+    found = []
+    for ratio, aligned in itertools.product([0, 2], [True, False]):
+        output = ops.roi_align(images, ROIS.float(), (2, 2), 0.5, ratio, "avg", aligned)
+        found += [output, *torch.autograd.grad(output.square().sum(), images)]
+    return found
+
+
+def convolved(operator, masked):
+    """Outputs of every geometry and the gradients of all inputs."""
+    found = []
+    for geometry in GEOMETRIES:
+        image, offset, mask, weight = deform_inputs("cpu", *geometry)
+        bias = torch.randn(2, dtype=torch.float64)
+        inputs = [image, offset, mask, weight, bias] if masked else [image, offset, weight]
+        inputs = [t.requires_grad_() for t in inputs]
+        output = operator(*inputs, *geometry, geometry[-1])
+        found += [output, *torch.autograd.grad(output.square().sum(), inputs)]
+    return found
+
+
+COMPARED = {
+    "nms": kept,
+    "softnms": softly_kept,
+    "nms_match": matched,
+    "bbox_overlaps": overlaps_of_pairs,
+    "roi_align": aligned_rois,
+    "deform_conv": lambda: convolved(ops.deform_conv2d, masked=False),
+    "modulated_deform_conv": lambda: convolved(ops.modulated_deform_conv2d, masked=True),
+}
+
+
+@compiled_only
+@pytest.mark.parametrize("name", COMPARED)
+def test_stand_in_equals_the_compiled_operators(name):
+    pair = []
+    for module in (mmcv._ext, mmcv_ext):
+        torch.manual_seed(0)
+        with operators_of(module):
+            pair.append(COMPARED[name]())
+    torch.testing.assert_close(*pair)
+
+
+# what the tests above call an operator, where mmcv's function has another name
+CALLED = {
+    "softnms": "ops.soft_nms",
+    "deform_conv": "ops.deform_conv2d",
+    "modulated_deform_conv": "ops.modulated_deform_conv2d",
+    "ms_deform_attn": "MultiScaleDeformableAttnFunction.apply",
+}
+
+
+def tested_on_cuda(operator: str) -> bool:
+    """Whether a test here calls ``operator`` on the ``device`` that it is given."""
+    called = re.compile(rf"\b{re.escape(CALLED.get(operator, f'ops.{operator}'))}\b")
+    tests = [value for name, value in globals().items() if name.startswith("test_")]
+    sources = [inspect.getsource(t) for t in tests if "device" in inspect.signature(t).parameters]
+    return any(called.search(source) for source in sources)
+
+
+def test_the_table_of_the_docs_is_that_of_the_operators_and_their_tests():
     page = (Path(__file__).parents[2] / "docs/installation.md").read_text()
-    rows = [line for line in page.splitlines() if line.startswith("| `") and line.count("|") == 6]
-    listed = {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith("| `") and line.count("|") == 7
+    ]
     operators = {re.sub(r"_(forward|backward).*", "", name) for name in mmcv_ext.__all__}
-    assert listed == {name for name in operators if not name.startswith("get_")}
+    operators = {name for name in operators if not name.startswith("get_")}
+    named = [re.findall(r"`(\w+)`", row[0]) for row in rows]
+    assert sorted(itertools.chain(*named)) == sorted(operators)
+    for names, (*_, compiled, on_cpu, on_cuda) in zip(named, rows, strict=True):
+        assert {name in COMPARED for name in names} == {compiled == "equal"}
+        assert on_cpu == "yes"
+        assert all(tested_on_cuda(name) for name in names) == (on_cuda != "not tested")
+    assert not tested_on_cuda("carafe")
 
 
 def test_other_operators_say_how_to_compile():
@@ -393,31 +498,3 @@ def test_other_operators_say_how_to_compile():
     ):
         mmcv_ext.carafe_forward(torch.zeros(1))
     assert not hasattr(mmcv_ext, "__nothing__")
-
-
-@compiled_only
-def test_stand_in_equals_the_compiled_operators():
-    boxes, scores = some_boxes(60)
-    for offset, threshold in itertools.product([0, 1], [0.3, 0.5]):
-        pair = [m.nms(boxes, scores, threshold, offset) for m in (mmcv._ext, mmcv_ext)]
-        assert torch.equal(*pair)
-    boxes[:, 2:] += 1  # see test_soft_nms
-    for method, offset in itertools.product(range(3), [0, 1]):
-        dets = [torch.zeros(60, 5), torch.zeros(60, 5)]
-        pair = [
-            m.softnms(boxes, scores, d, 0.3, 0.5, 0.05, method, offset)
-            for m, d in zip((mmcv._ext, mmcv_ext), dets, strict=True)
-        ]
-        assert torch.equal(*pair)
-        torch.testing.assert_close(dets[0][: len(pair[0])], dets[1][: len(pair[0])])
-    images = torch.randn(2, 3, 9, 7)
-    rois = ROIS.float()
-    for ratio, aligned in itertools.product([0, 2], [True, False]):
-        pair = []
-        for module in (mmcv._ext, mmcv_ext):
-            output, grad, empty = torch.zeros(4, 3, 2, 2), torch.zeros(2, 3, 9, 7), torch.zeros(0)
-            tail = (2, 2, 0.5, ratio, 1, aligned)
-            module.roi_align_forward(images, rois, output, empty, empty, *tail)
-            module.roi_align_backward(torch.ones(4, 3, 2, 2), rois, empty, empty, grad, *tail)
-            pair.append((output, grad))
-        torch.testing.assert_close(*pair)
