@@ -220,7 +220,7 @@ def unfold_arm(
     distance = (neighbours - colours[0][:, None]) / spread / settings.color_scale
     weights = (-distance.square().mean(dim=0)).softmax(dim=0)
     lengths = torch.from_numpy(np.linalg.norm(neighbour_offsets(settings.neighbours), axis=1))
-    near = (-((lengths / (lengths.std() + 1e-8) / settings.color_scale) ** 2)).softmax(dim=0)
+    near = (-((lengths / (lengths.std() + 1e-8) / settings.position_scale) ** 2)).softmax(dim=0)
     weights = weights + settings.position_weight * near.float()[:, None, None]
     values = F.interpolate(torch.from_numpy(score_map)[None, None], size=size, mode="bilinear")
     values = (values - values.min()) / (values.max() - values.min()) - 0.5

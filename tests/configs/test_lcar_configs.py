@@ -48,9 +48,10 @@ def test_parameters_and_what_trains(size, variant, load_config, meta_device):
     assert all(parameter.requires_grad for parameter in model.head.parameters())
     side, pixels = (12, 96) if size == "vit_tiny_toy" else (14, 224)
     image = torch.zeros(1, 3, pixels, pixels, device=meta_device)
-    qkv, tokens, features = model.extract_feat(image)
-    assert features.shape[2:] == (side, side)
-    assert model.head.pre_logits((qkv, tokens, features)).shape == (1, 2 * features.shape[1])
+    feats = model.extract_feat(image)
+    assert set(feats.taps) == {"qkv", "tokens"}
+    assert feats[-1].shape[2:] == (side, side)
+    assert model.head.pre_logits(feats).shape == (1, 2 * feats[-1].shape[1])
     assert model.head.mask_size == pixels // side
 
 
@@ -134,6 +135,25 @@ def test_both_neighbourhoods_are_a_key_away():
     for neighbours in (8, 48):
         cfg = changed("lcar_vit_small_p16_cub", model__refiners__0__neighbours=neighbours)
         assert build_refiners(cfg.model.refiners)[0].settings.neighbours == neighbours
+
+
+def test_eq_7_and_8_as_printed_are_a_key_away():
+    cfg = changed("lcar_vit_small_p16_cub", model__refiners__0__preset="lcar")
+    settings = build_refiners(cfg.model.refiners)[0].settings
+    assert (settings.neighbours, settings.color_scale, settings.position_scale) == (8, 1, 1)
+    assert settings.color_distance == "vector"
+    assert settings.iterations == 50
+
+
+@pytest.mark.parametrize("data", ["cub", "ilsvrc"])
+def test_the_row_without_the_three_parts_is_tokencut(data, load_config):
+    """Both cut the same graph: LCAR's own value of tau is not known."""
+    cut, ours = (
+        load_config(f"{name}vit_small_p16_{data}.py").model
+        for name in ("tokencut/", "lcar/sd_cam_")
+    )
+    assert ours.head.get("tau", 0.2) == cut.head.get("tau", 0.2)
+    assert ours.taps == cut.taps
 
 
 def predicted(cfg):

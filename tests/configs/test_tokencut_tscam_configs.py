@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 from mmengine.dataset import Compose
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -88,6 +89,20 @@ def test_metafile_states_parameters_and_epochs(folder, load_config):
         assert model["Name"] == name.replace("/", "_")
         assert model["Metadata"]["Parameters"] == sizes[name]
         assert model["Metadata"]["Epochs"] == load_config(f"{name}.py").train_cfg.max_epochs
+
+
+@pytest.mark.parametrize("name", ["deit_small_p16_cub", "deit_small_p16_ilsvrc"])
+def test_ts_cam_decays_what_timms_groups_do(name, load_config, meta_device):
+    """Matrices and kernels; no biases, norms, class token and positions."""
+    cfg = load_config(f"ts_cam/{name}.py")
+    model = build(cfg, meta_device)
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        groups = build_optim_wrapper(model, cfg.optim_wrapper).param_groups
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    for parameter_name, parameter in model.named_parameters():
+        token = parameter_name.endswith(("cls_token", "pos_embed"))
+        expected = 0 if token or parameter.dim() == 1 else 0.05
+        assert decay[id(parameter)] == expected, parameter_name
 
 
 def test_tau_is_the_authors(load_config):

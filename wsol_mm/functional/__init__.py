@@ -28,6 +28,7 @@ _EXPORTS = {
         "similarity_regions",
     ),
     "arm": (
+        "ARM_PRESETS",
         "ARMSettings",
         "affinity",
         "neighbour_offsets",

@@ -13,6 +13,7 @@ stays as it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -24,8 +25,10 @@ from torch import Tensor
 from wsol_mm.functional.arm_passes import EPS, fill_affinity, sweep
 
 __all__ = [
+    "ARM_PRESETS",
     "NEIGHBOURHOODS",
     "ARMSettings",
+    "ColorDistance",
     "affinity",
     "neighbour_offsets",
     "refine_batch",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
+ColorDistance = Literal["channel", "vector"]
 
 # Number of neighbours -> distances at which the eight directions are looked at. 8 is the paper's
 # text; 48 is the code of Ru et al., CVPR 2022 (AFA), which the paper builds on.
@@ -41,15 +45,22 @@ NEIGHBOURHOODS: dict[int, tuple[int, ...]] = {8: (1,), 48: (1, 2, 4, 8, 12, 24)}
 
 @dataclass(frozen=True)
 class ARMSettings:
-    """What decides the result. The paper names the last three.
+    """What decides the result. The paper names ``w_p``, ``eta`` and the iterations.
+
+    The defaults of the rest are those of the code of Ru et al., CVPR 2022 (AFA), which the paper
+    builds on; :data:`ARM_PRESETS` has the paper's equations as printed under ``lcar``.
 
     Attributes:
         neighbours: 8 or 48, see :data:`NEIGHBOURHOODS`.
-        color_scale: Scale of both kernels, smaller is more selective. The paper's formula has none
-            (it is 1); AFA's code has 0.3, without which the weights are nearly uniform.
+        color_scale: Scale of the colour kernel, smaller is more selective. The paper's formula has
+            none (it is 1); AFA's code has 0.3, without which the weights are nearly uniform.
         position_weight: Share of nearness in the weights (``w_p``).
         center_weight: What a pixel keeps of itself in an iteration (``eta``).
         iterations: Sweeps over the map.
+        position_scale: Scale of the position kernel; 0.3 in AFA's code too, 1 in the formula.
+        color_distance: ``channel`` divides each channel's difference by that channel's deviation
+            and takes the mean of the squares (AFA); ``vector`` divides the length of the difference
+            by one deviation, the root of the channels' summed variances (eq. 7).
     """
 
     neighbours: int = 48
@@ -57,12 +68,20 @@ class ARMSettings:
     position_weight: float = 0.01
     center_weight: float = 0.1
     iterations: int = 50
+    position_scale: float = 0.3
+    color_distance: ColorDistance = "channel"
 
     def __post_init__(self) -> None:
         """Refuse settings without meaning."""
         neighbour_offsets(self.neighbours)
-        if not self.color_scale > 0:
-            raise ValueError(f"ARM: color_scale must be positive, got {self.color_scale}")
+        for key in ("color_scale", "position_scale"):
+            if not getattr(self, key) > 0:
+                raise ValueError(f"ARM: {key} must be positive, got {getattr(self, key)}")
+        if self.color_distance not in get_args(ColorDistance):
+            raise ValueError(
+                f"ARM: color_distance must be one of {get_args(ColorDistance)}, got "
+                f"{self.color_distance!r}"
+            )
         if not self.position_weight >= 0:
             raise ValueError(
                 f"ARM: position_weight must not be negative, got {self.position_weight}"
@@ -103,14 +122,22 @@ def neighbour_offsets(neighbours: int = 48) -> NDArray[np.int64]:
     )
 
 
+# Named settings: the code of AFA, and eq. 7 and 8 as printed (eight neighbours, no scales).
+ARM_PRESETS: dict[str, ARMSettings] = {
+    "afa": ARMSettings(),
+    "lcar": ARMSettings(neighbours=8, color_scale=1.0, position_scale=1.0, color_distance="vector"),
+}
+
+
 def affinity(image: NDArray[np.uint8], settings: ARMSettings | None = None) -> Floats:
     """Weights of every pixel's neighbours.
 
     With ``d`` the distance of two colours in one channel and ``s`` the standard deviation of the
     neighbours' values there, a neighbour's weight is the softmax over the neighbours of the mean
     over channels of ``-(d / s / color_scale)^2``, plus ``position_weight`` times the like of its
-    distance in pixels, divided by ``1 + position_weight``. Beyond the border the nearest pixel
-    counts.
+    distance in pixels with ``position_scale``, divided by ``1 + position_weight``. With
+    ``color_distance="vector"`` sums over channels of ``d^2`` and ``s^2`` take the place of both
+    squares, and no mean is taken. Beyond the border the nearest pixel counts.
 
     Args:
         image: (H, W, 3) uint8.
@@ -136,7 +163,8 @@ def affinity(image: NDArray[np.uint8], settings: ARMSettings | None = None) -> F
     padded = np.pad(image, pad, mode="edge").transpose(2, 0, 1).astype(np.float32)
     near = _nearness(offsets, settings)
     out = np.empty((image.shape[0], len(offsets), image.shape[1]), np.float32)
-    fill_affinity(padded, offsets, reach, np.float32(settings.color_scale), near, out)
+    joint = settings.color_distance == "vector"
+    fill_affinity(padded, offsets, reach, np.float32(settings.color_scale), joint, near, out)
     return out
 
 
@@ -220,11 +248,18 @@ def refine_batch(
     size = (int(images.shape[2]), int(images.shape[3]))
     padded = _replicate(images.float(), reach)
     total = images.new_zeros((len(images), len(steps), *size), dtype=torch.float32)
+    variance = total.new_zeros((len(images), 1, *size))
     for channel in range(images.shape[1]):
         around = torch.stack([_shift(padded[:, channel], reach, s, size) for s in steps], dim=1)
-        spread = around.std(dim=1, keepdim=True) + EPS
-        distance = (around - images[:, channel, None].float()) / spread / settings.color_scale
-        total -= distance.square() / images.shape[1]
+        distance = around - images[:, channel, None].float()
+        if settings.color_distance == "vector":
+            total -= distance.square()
+            variance += around.var(dim=1, keepdim=True)
+        else:
+            spread = around.std(dim=1, keepdim=True) + EPS
+            total -= (distance / spread / settings.color_scale).square() / images.shape[1]
+    if settings.color_distance == "vector":
+        total /= ((variance.sqrt() + EPS) * settings.color_scale).square()
     near = torch.from_numpy(_nearness(offsets, settings)).to(total)
     weights = total.softmax(dim=1) / (1 + settings.position_weight) + near[:, None, None]
     maps = F.interpolate(score_maps.float(), size=size, mode="bilinear", align_corners=False)
@@ -259,7 +294,7 @@ def _nearness(offsets: NDArray[np.int64], settings: ARMSettings) -> Floats:
     """The position kernel's part of the weights: the same for every pixel."""
     weight = settings.position_weight
     distance = np.linalg.norm(offsets, axis=1)
-    kernel = -((distance / (distance.std(ddof=1) + EPS) / settings.color_scale) ** 2)
+    kernel = -((distance / (distance.std(ddof=1) + EPS) / settings.position_scale) ** 2)
     kernel = np.exp(kernel - kernel.max())
     return np.asarray(weight / (1 + weight) * kernel / kernel.sum(), dtype=np.float32)
 

@@ -21,6 +21,7 @@ def fill_affinity(
     offsets: NDArray[np.int64],
     reach: int,
     scale: np.float32,
+    joint: bool,
     near: Floats,
     out: Floats,
 ) -> None:
@@ -31,15 +32,19 @@ def fill_affinity(
         offsets: (N, 2) steps to the neighbours.
         reach: Width of the border.
         scale: Scale of the colour kernel.
+        joint: One deviation for all channels together, instead of one for each.
         near: (N,) the position kernel's part; the colours share what it leaves of 1.
         out: (H, N, W), filled.
     """
     height, count, width = out.shape
     channels = padded.shape[0]
+    parts = np.float32(1 if joint else channels)
     mean, spread = np.empty(width, np.float32), np.empty(width, np.float32)
+    variance = np.empty(width, np.float32)
     for y in range(height):
         row = out[y]
         row[:] = 0
+        variance[:] = 0
         for c in range(channels):
             centre = padded[c, y + reach, reach : reach + width]
             mean[:] = 0
@@ -58,14 +63,22 @@ def fill_affinity(
                     off = other[x] - mean[x]
                     spread[x] += off * off
             for x in range(width):
+                variance[x] += spread[x] / np.float32(count - 1)
                 deviation = np.sqrt(spread[x] / np.float32(count - 1)) + np.float32(EPS)
-                spread[x] = np.float32(1) / (deviation * scale)
+                spread[x] = np.float32(1) if joint else np.float32(1) / (deviation * scale)
             for n in range(count):
                 dy, dx = offsets[n, 0] + reach, offsets[n, 1] + reach
                 other = padded[c, y + dy, dx : dx + width]
                 for x in range(width):
                     distance = (other[x] - centre[x]) * spread[x]
-                    row[n, x] -= distance * distance / np.float32(channels)
+                    row[n, x] -= distance * distance / parts
+        if joint:
+            for x in range(width):
+                deviation = (np.sqrt(variance[x]) + np.float32(EPS)) * scale
+                spread[x] = np.float32(1) / (deviation * deviation)
+            for n in range(count):
+                for x in range(width):
+                    row[n, x] *= spread[x]
         for x in range(width):
             mean[x] = row[0, x]
             spread[x] = 0

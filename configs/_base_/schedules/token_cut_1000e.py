@@ -1,5 +1,6 @@
 # TokenCut's linear classifier on CUB, from its code's defaults: SGD, 2e-4 per 256 images, weight decay
-# .005, 1000 epochs, 50 of them warm-up. The cosine is ours. Nothing but the classifier trains.
+# .005, 1000 epochs, 50 of them warm-up, then a cosine. Rates at the two ends of the schedule are ours
+# (a 50th, 0). Nothing but the classifier trains.
 optim_wrapper = dict(
     type="OptimWrapper", optimizer=dict(type="SGD", lr=2e-4, momentum=0.9, weight_decay=0.005)
 )

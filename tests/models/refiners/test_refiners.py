@@ -1,6 +1,7 @@
 """Refiners as registered parts: built from configs, in chains, behind any localizer."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.models.utils import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 
-from wsol_mm.functional.arm import ARMSettings, refine_maps
+from wsol_mm.functional.arm import ARM_PRESETS, ARMSettings, refine_maps
 from wsol_mm.functional.sgrm import SGRMSettings, repredict
 from wsol_mm.models.refiners import build_refiners, refine, refine_samples
 from wsol_mm.models.refiners.refiner import input_images
@@ -164,3 +165,11 @@ def test_dense_crf_names_its_package_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
     with pytest.raises(ImportError, match="pip install pydensecrf2"):
         build_refiners([{"type": "wsol_mm.DenseCRF"}])
+
+
+def test_arm_has_named_settings_and_refuses_others():
+    assert build_refiners([{"type": "wsol_mm.ARM"}])[0].settings == ARMSettings()
+    printed = build_refiners([{"type": "wsol_mm.ARM", "preset": "lcar", "iterations": 7}])[0]
+    assert printed.settings == replace(ARM_PRESETS["lcar"], iterations=7)
+    with pytest.raises(ValueError, match=r"preset must be one of \['afa', 'lcar'\], got 'paper'"):
+        build_refiners([{"type": "wsol_mm.ARM", "preset": "paper"}])
