@@ -1,5 +1,8 @@
 """Self-guided re-prediction against a plain network trained on one image with torch's own parts."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -20,6 +23,7 @@ from wsol_mm.functional.sgrm import (
     repredict,
     repredict_batch,
 )
+from wsol_mm.functional.sgrm_labels import image_labels
 
 SMALL = SGRMSettings(segment_min_size=4, max_iterations=30)
 
@@ -195,9 +199,97 @@ def test_stops_at_the_tolerance_after_at_least_one_update():
     assert repredict(score_map, image, never).iterations == 7
 
 
+def distracted():
+    """An object, half as much ground of nearly its colour, and a map that is all but ideal."""
+    rng = np.random.default_rng(0)
+    image = np.full((48, 48, 3), [60, 110, 60], np.uint8)
+    image[16:32, 8:24] = [200, 40, 40]  # 256 of 2304 pixels
+    image[18:30, 34:45] = [170, 70, 60]
+    image = (image + rng.integers(-6, 7, image.shape)).astype(np.uint8)
+    truth = np.zeros((48, 48), bool)
+    truth[16:32, 8:24] = True
+    return cv2.GaussianBlur(truth.astype(np.float32), (0, 0), 1.0), image, truth
+
+
+def iou(mask, truth):
+    return (mask & truth).sum() / (mask | truth).sum()
+
+
+FINE = SGRMSettings(segment_min_size=9)
+
+
+def test_pooled_errors_let_false_positives_of_half_an_object_through():
+    """A tenth of all reliable pixels is most of a small object."""
+    score_map, image, truth = distracted()
+    assert iou(score_map > 0.5, truth) > 0.94
+    pooled = repredict(score_map, image, FINE)
+    assert pooled.error < 0.1
+    false = (pooled.mask & ~truth).sum() / truth.sum()
+    assert false > 0.4
+    by_class = repredict(score_map, image, replace(FINE, stop="per_class"))
+    assert by_class.iterations > pooled.iterations
+    assert (by_class.mask & (score_map < 0.1)).sum() < 0.1 * (score_map > 0.6).sum()
+    assert iou(by_class.mask, truth) > iou(pooled.mask, truth) + 0.15
+
+
+def test_the_share_of_each_class_is_told():
+    score_map, image, _ = distracted()
+    result = repredict(score_map, image, FINE)
+    labels = image_labels(score_map, image, FINE).pixels
+    assert result.foreground_error == pytest.approx((~result.mask)[labels == 1].mean())
+    assert result.background_error == pytest.approx(result.mask[labels == 0].mean())
+
+
+@pytest.mark.parametrize("train_scale", [1.0, 0.5])
+def test_the_voted_mask_is_eq_13_of_the_networks(train_scale):
+    score_map, image, truth = distracted()
+    settings = replace(FINE, train_scale=train_scale)
+    raw = repredict(score_map, image, settings)
+    voted = repredict(score_map, image, replace(settings, mask="vote"))
+    found = image_labels(score_map, image, settings)
+    wanted = raw.mask.copy()
+    for segment in range(found.segments.max() + 1):
+        inside = found.segments == segment
+        known = found.superpixels[inside][0]
+        wanted[inside] = raw.mask[inside].mean() > 0.5 if known == 255 else known == 1
+    np.testing.assert_array_equal(voted.mask, wanted)
+    assert voted.iterations == raw.iterations
+    assert iou(voted.mask, truth) > iou(raw.mask, truth) + 0.1
+
+
+def test_thresholds_follow_the_map():
+    """A body at .08 of the peak is background for the paper's thresholds, not for the map's."""
+    image = np.full((40, 40, 3), 20, np.uint8)
+    image[8:32, 8:32] = [200, 40, 90]
+    score_map = np.zeros((40, 40))
+    score_map[8:32, 8:32], score_map[8:16, 8:16] = 0.08, 1.0
+    fixed = image_labels(score_map, image, FINE)
+    assert (fixed.pixels[20:32, 8:32] == 0).all()
+    for pivot in ("mean", "otsu", 0.05):
+        found = image_labels(score_map, image, replace(FINE, pivot=pivot))
+        assert (found.pixels[:8] == 0).all()
+        if pivot != "otsu":  # which parts the peak from the rest
+            assert (found.pixels[20:32, 8:32] == 255).all()
+            assert (found.superpixels[20:32, 8:32] == 1).all()
+        assert (found.pixels[8:16, 8:16] == 1).all()
+    half = image_labels(score_map, image, replace(FINE, pivot=0.5))
+    np.testing.assert_array_equal(half.pixels, fixed.pixels)
+
+
+def test_a_pivot_is_each_maps_own():
+    values = np.array([[0.0, 0.1, 0.1, 1.0]])
+    assert SGRMSettings(pivot="mean").pivot_of(values) == pytest.approx(0.3)
+    assert 0.1 < SGRMSettings(pivot="otsu").pivot_of(values) < 1
+    assert SGRMSettings(pivot=0.2).pivot_of(values) == 0.2
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"pivot": 0.0}, "pivot must be a number"),
+        ({"pivot": "median"}, "pivot must be a number"),
+        ({"mask": "crf"}, "mask must be one of"),
+        ({"stop": "never"}, "stop must be one of"),
         ({"low": 0.7}, "low <= high"),
         ({"superpixel_high": 1.0}, "superpixel_low <= superpixel_high"),
         ({"max_iterations": 0}, "max_iterations"),

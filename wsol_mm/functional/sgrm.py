@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsol_mm.functional.aggregation_net import initial_weights, margins, network_input
-from wsol_mm.functional.sgrm_labels import IGNORE, SGRMSettings, image_labels
+from wsol_mm.functional.sgrm_labels import IGNORE, SGRMSettings, StopRule, image_labels
 from wsol_mm.functional.superpixels import majority_vote
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "joint_loss",
     "repredict",
     "repredict_batch",
+    "revise",
 ]
 
 _COMPACT_EVERY = 20
@@ -46,6 +47,7 @@ class Reprediction(NamedTuple):
         iterations: Forward passes in training; 0 if there was none.
         error: Share of reliable pixels that the last one got wrong.
         foreground_error: The same among reliable object pixels, which may be few.
+        background_error: The same among reliable background pixels.
         fallback: Why the mask is not the network's, or empty: ``constant map`` (the mask is the
             whole image), ``no reliable foreground`` or ``empty mask`` (it is where the map lies
             above its mean).
@@ -55,6 +57,7 @@ class Reprediction(NamedTuple):
     iterations: int
     error: float
     foreground_error: float
+    background_error: float
     fallback: str
 
 
@@ -90,6 +93,21 @@ def joint_loss(
         count = chosen.sum(dim=(1, 2)).clamp(min=1)
         total = total + weight * (loss * chosen).sum(dim=(1, 2)) / count
     return total
+
+
+def revise(votes: Tensor, known: Tensor) -> Tensor:
+    """Labels of superpixels (eq. 13): the reliable ones, and votes where there are none.
+
+    Args:
+        votes: (B, H, W) bool.
+        known: (B, H, W) uint8 reliable labels: 0, 1 or 255.
+
+    Examples:
+        >>> known = torch.tensor([[[0, 1, 255]]], dtype=torch.uint8)
+        >>> revise(torch.tensor([[[True, False, True]]]), known).tolist()
+        [[[False, True, True]]]
+    """
+    return torch.where(known == IGNORE, votes, known == 1)
 
 
 def repredict(
@@ -180,6 +198,7 @@ class _Task:
             for new, whole in zip(size, old, strict=True)
         )
         grid = np.ix_(rows, columns)
+        self.found = found
         self.segments, self.labels = found.segments[grid], found.pixels[grid]
         self.known = found.superpixels[grid]
         if tuple(size) != old:
@@ -189,7 +208,7 @@ class _Task:
             self.fallback_result = self.fall_back("no reliable foreground")
 
     def fall_back(self, reason: str) -> Reprediction:
-        return Reprediction(self.above_mean, 0, 0.0, 0.0, reason)
+        return Reprediction(self.above_mean, 0, 0.0, 0.0, 0.0, reason)
 
 
 class _Batch(NamedTuple):
@@ -225,7 +244,7 @@ def _train(
     velocity = [torch.zeros_like(w) for w in weights]
     kept = [w.clone() for w in weights]
     masks = torch.zeros_like(batch.labels, dtype=torch.bool)
-    errors = torch.zeros(count, 2, device=device)
+    errors = torch.zeros(count, 3, device=device)
     steps = torch.zeros(count, dtype=torch.long, device=device)
     running = torch.arange(count, device=device)
     for step in range(1, settings.max_iterations + 1):
@@ -235,9 +254,9 @@ def _train(
         weights = [w.requires_grad_() for w in weights]
         margin = margins(weights, batch.images)
         prediction = margin.detach() > 0
-        error = _errors(prediction, batch.labels)
+        error, deciding = _errors(prediction, batch.labels, settings.stop)
         # Untrained networks are right by chance only, so there is at least one update.
-        stop = (error[:, 0] < settings.tolerance) & (step > 1) | final
+        stop = (deciding < settings.tolerance) & (step > 1) | final
         stop &= steps[running] == 0
         state = [masks, errors, steps, *kept]
         now = [prediction, error, torch.full_like(running, step), *(w.detach() for w in weights)]
@@ -248,7 +267,7 @@ def _train(
         if pause and not bool(going.any()):
             break
         votes = majority_vote(prediction, batch.segments)
-        superpixel_labels = torch.where(batch.known == IGNORE, votes, batch.known == 1)
+        superpixel_labels = revise(votes, batch.known)
         loss = joint_loss(margin, batch.labels, superpixel_labels, settings).sum()
         gradients = torch.autograd.grad(loss, weights)
         weights = [w.detach() for w in weights]
@@ -261,19 +280,33 @@ def _train(
     if settings.train_scale < 1:
         with torch.no_grad():
             masks = margins(kept, network_input(stack([task.image for task in tasks]))) > 0
+    if settings.mask == "vote":
+        votes = majority_vote(masks, stack([task.found.segments for task in tasks]))
+        masks = revise(votes, stack([task.found.superpixels for task in tasks]))
     results = zip(tasks, masks.cpu().numpy(), steps.tolist(), errors.tolist(), strict=True)
     return [
-        Reprediction(mask, n, pooled, of_object, "")
+        Reprediction(mask, n, pooled, of_object, of_ground, "")
         if mask.any()
-        else Reprediction(task.above_mean, n, pooled, of_object, "empty mask")
-        for task, mask, n, (pooled, of_object) in results
+        else Reprediction(task.above_mean, n, pooled, of_object, of_ground, "empty mask")
+        for task, mask, n, (pooled, of_object, of_ground) in results
     ]
 
 
-def _errors(prediction: Tensor, labels: Tensor) -> Tensor:
-    """(B, 2) shares of wrong pixels among the reliable ones, and among those of the object."""
-    wrong = (prediction != (labels == 1)).flatten(1)
-    found = []
-    for chosen in ((labels != IGNORE).flatten(1), (labels == 1).flatten(1)):
-        found.append((wrong & chosen).sum(dim=1) / chosen.sum(dim=1).clamp(min=1))
-    return torch.stack(found, dim=1)
+def _errors(prediction: Tensor, labels: Tensor, rule: StopRule) -> tuple[Tensor, Tensor]:
+    """Shares of wrong reliable pixels, and the one that ends training.
+
+    Returns:
+        (B, 3): of all reliable pixels, of those of the object, of those of the background; and (B,)
+        what the rule compares with the tolerance.
+    """
+    right_object, right_ground = (labels == 1).flatten(1), (labels == 0).flatten(1)
+    said = prediction.flatten(1)
+    missed, false = (right_object & ~said).sum(dim=1), (right_ground & said).sum(dim=1)
+    objects, grounds = right_object.sum(dim=1), right_ground.sum(dim=1)
+    pairs = ((missed + false, objects + grounds), (missed, objects), (false, grounds))
+    shares = torch.stack([wrong / count.clamp(min=1) for wrong, count in pairs], dim=1)
+    if rule == "pooled":
+        return shares, shares[:, 0]
+    # A class without reliable pixels has no size to compare with.
+    smaller = torch.where((objects == 0) | (grounds == 0), objects + grounds, objects.min(grounds))
+    return shares, torch.maximum(missed, false) / smaller.clamp(min=1)

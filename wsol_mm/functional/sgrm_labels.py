@@ -6,16 +6,32 @@ Coarse2Fine (LCAR), Pan et al., AAAI 2023, eq. 12.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wsol_mm.functional.boxes import otsu_level
+from wsol_mm.functional.cam import to_grey
 from wsol_mm.functional.superpixels import superpixel_means, superpixels
 
-__all__ = ["IGNORE", "Labels", "SGRMSettings", "image_labels", "reliable_labels"]
+__all__ = [
+    "IGNORE",
+    "FinalMask",
+    "Labels",
+    "Pivot",
+    "SGRMSettings",
+    "StopRule",
+    "image_labels",
+    "reliable_labels",
+    "threshold_at",
+]
 
 IGNORE = 255
+FinalMask = Literal["network", "vote"]
+StopRule = Literal["pooled", "per_class"]
+Pivot = Literal["mean", "otsu"]
 
 
 @dataclass(frozen=True)
@@ -33,13 +49,23 @@ class SGRMSettings:
         lr: Learning rate of SGD.
         momentum: Momentum of SGD.
         max_iterations: Passes over the image at most.
-        tolerance: Training ends once fewer reliable pixels than this share are wrong.
+        tolerance: Training ends once fewer reliable pixels than this share are wrong (``stop``).
         segment_scale: Felzenszwalb's scale; larger means larger superpixels. Not in the paper.
         segment_sigma: Felzenszwalb's blur. Not in the paper.
         segment_min_size: Pixels of the smallest superpixel. Not in the paper.
         train_scale: Side of the training image relative to the image. At 0.5 an iteration costs
             a quarter; the prediction is still made at full size. An approximation of ours.
         seed: Seed of the initial weights, the same for every image.
+        pivot: Which value of the map the thresholds take for one half (:func:`threshold_at`): a
+            number, or ``mean`` or ``otsu``, each map's own. At 0.5 thresholds are what they say, as
+            in the paper; a map whose object begins at 0.09 has part of it below 0.1, and wants a
+            pivot of about 0.09.
+        mask: The result: ``network``, what the network says of each pixel, or ``vote``, eq. 13 of
+            it: the reliable superpixels' labels, and elsewhere the superpixel's majority. The paper
+            does not say which of them it evaluates.
+        stop: What ``tolerance`` is a share of: ``pooled``, all reliable pixels, as in the paper, of
+            which the ground has most, so that half an object of false pixels passes; or
+            ``per_class``: pixels of either class taken for the other, each of the smaller class.
     """
 
     low: float = 0.1
@@ -58,6 +84,9 @@ class SGRMSettings:
     segment_min_size: int = 64
     train_scale: float = 1.0
     seed: int = 0
+    pivot: float | Pivot = 0.5
+    mask: FinalMask = "network"
+    stop: StopRule = "pooled"
 
     def __post_init__(self) -> None:
         """Refuse settings without meaning."""
@@ -71,6 +100,37 @@ class SGRMSettings:
             raise ValueError(f"SGRM: max_iterations must be positive, got {self.max_iterations}")
         if not 0 < self.train_scale <= 1:
             raise ValueError(f"SGRM: train_scale must lie in (0, 1], got {self.train_scale}")
+        number = isinstance(self.pivot, int | float) and 0 < self.pivot < 1
+        if not number and self.pivot not in get_args(Pivot):
+            raise ValueError(
+                f"SGRM: pivot must be a number in (0, 1) or one of {get_args(Pivot)}, got "
+                f"{self.pivot!r}"
+            )
+        for key, words in (("mask", get_args(FinalMask)), ("stop", get_args(StopRule))):
+            if getattr(self, key) not in words:
+                raise ValueError(f"SGRM: {key} must be one of {words}, got {getattr(self, key)!r}")
+
+    def pivot_of(self, values: NDArray[np.float64]) -> float:
+        """The pivot of one map (H, W) with values from 0 to 1."""
+        if self.pivot == "mean":
+            return float(values.mean())
+        if self.pivot == "otsu":  # above the last grey level that is cut away, below 1
+            return (otsu_level(to_grey(values)) + 1) / 256
+        return float(self.pivot)
+
+
+def threshold_at(threshold: float, pivot: float) -> float:
+    """A threshold of [0, 1], moved so that 0.5 comes to lie at the pivot; 0 and 1 stay.
+
+    Examples:
+        >>> [round(threshold_at(gamma, 0.09), 3) for gamma in (0.1, 0.5, 0.6)]
+        [0.018, 0.09, 0.272]
+        >>> threshold_at(0.1, 0.5), threshold_at(0.6, 0.5)
+        (0.1, 0.6)
+    """
+    if threshold <= 0.5:
+        return 2 * threshold * pivot
+    return 1 - 2 * (1 - threshold) * (1 - pivot)
 
 
 def reliable_labels(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.uint8]:
@@ -140,9 +200,14 @@ def image_labels(
         min_size=settings.segment_min_size,
     )
     means = superpixel_means(values, segments)
+    pivot = settings.pivot_of(values)
+    low, high, superpixel_low, superpixel_high = (
+        threshold_at(getattr(settings, key), pivot)
+        for key in ("low", "high", "superpixel_low", "superpixel_high")
+    )
     return Labels(
         values,
         segments,
-        reliable_labels(values, settings.low, settings.high),
-        reliable_labels(means, settings.superpixel_low, settings.superpixel_high),
+        reliable_labels(values, low, high),
+        reliable_labels(means, superpixel_low, superpixel_high),
     )

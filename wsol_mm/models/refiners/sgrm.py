@@ -17,7 +17,8 @@ class SGRM(Refiner):
 
     A network is trained for every image: seconds per image and core on a CPU, where
     ``tools/refine_maps.py`` uses all cores; elsewhere the networks of a batch train at once.
-    ``train_scale=0.5`` is about four times as fast, and an approximation.
+    ``train_scale=0.5`` is about four times as fast, and an approximation. Defaults are the paper's;
+    ``mask='vote'``, ``stop='per_class'`` and ``pivot`` mend where it is silent or loose.
 
     Args:
         batch: Networks that train at once on an accelerator.
@@ -51,6 +52,7 @@ class SGRM(Refiner):
                 "iterations": result.iterations,
                 "error": result.error,
                 "foreground_error": result.foreground_error,
+                "background_error": result.background_error,
                 "fallback": result.fallback,
             }
             for result in results
