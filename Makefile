@@ -12,7 +12,7 @@ export GOMP_SPINCOUNT := 0
 .PHONY: help env demo lint format test benchmark clean
 
 help:
-	@echo "make demo       toy scenes: CAM -> pseudo boxes -> WEND's detector -> table and picture"
+	@echo "make demo       a photograph, then toy scenes: CAM -> pseudo boxes -> detector -> table"
 	@echo "make test       lint and all tests (what CI runs)"
 	@echo "make lint       ruff, mypy, import-linter, interrogate"
 	@echo "make benchmark  speed of evaluator, methods, refinement, detectors; rewrites docs/benchmarks.md"
