@@ -2,18 +2,15 @@
 
 import base64
 import json
-import os
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from chromium_run import run_chromium
 from PIL import Image
 
 from wsol_mm.apis.review_page import write_review_page
 
-NAMES = ("chromium", "chromium-browser", "chromium-headless-shell", "google-chrome")
 EVIL = '</script><script>document.title="broken"</script><b>bird</b>'
 # Clicks and drags at screen positions; afterwards the download's text stands in #result.
 DRIVER = """
@@ -54,14 +51,6 @@ DRIVER = """
 """
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    found = os.environ.get("WSOL_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.skip("no Chromium: apt install chromium, or set WSOL_CHROMIUM")
-    return found
-
-
 @pytest.fixture
 def page(tmp_path):
     images, boxes = [], []
@@ -77,28 +66,10 @@ def page(tmp_path):
     return tmp_path / "review.html"
 
 
-def run(chromium, *options):
-    done = subprocess.run(
-        [
-            chromium,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--window-size=1200,900",
-            *options,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return done.stdout
-
-
 def test_a_person_keeps_fixes_drops_and_draws(chromium, page):
     text = page.read_text("utf-8").replace("</body>", DRIVER + "</body>")
     page.write_text(text, "utf-8")
-    dom = run(chromium, "--virtual-time-budget=5000", "--dump-dom", page.as_uri())
+    dom = run_chromium(chromium, "--virtual-time-budget=5000", "--dump-dom", page.as_uri())
     found = re.search(r'<pre id="result" data-count="(.*?)" data-cards="(.*?)">(.*?)</pre>', dom)
     coco = json.loads(base64.b64decode(found[3]))
     assert found[1] == "5 of 6 images reviewed"
@@ -126,7 +97,7 @@ def test_it_looks_like_something_in_light_and_dark(chromium, page, tmp_path):
     pictures = {}
     for mode, options in (("light", []), ("dark", ["--blink-settings=preferredColorScheme=0"])):
         shot = tmp_path / f"{mode}.png"
-        run(chromium, *options, f"--screenshot={shot}", page.as_uri())
+        run_chromium(chromium, *options, f"--screenshot={shot}", page.as_uri())
         pictures[mode] = np.asarray(Image.open(shot).convert("L"), float)
         assert pictures[mode].std() > 10
     assert pictures["light"][-20:, :10].mean() > 230

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wsol_mm.functional.boxes import threshold_level
 from wsol_mm.functional.cam import to_grey
-from wsol_mm.functional.component_tree import best_iou_curves, component_boxes
+from wsol_mm.functional.component_tree import best_iou_curves, component_boxes, level_curves
 from wsol_mm.testing.sweep import contour_boxes, sweep_levels, sweep_thresholds
 
 UNIMODAL = [
@@ -72,6 +72,10 @@ def assert_equals_sweep(grey, gt, plus_one):
     largest, every = best_iou_curves(grey, gt, plus_one=plus_one)
     np.testing.assert_array_equal(largest, sweep_levels(grey, gt, largest=True, plus_one=plus_one))
     np.testing.assert_array_equal(every, sweep_levels(grey, gt, largest=False, plus_one=plus_one))
+    boxes = level_curves(grey, gt, plus_one=plus_one).boxes
+    for level in range(256):
+        expected = component_boxes(grey, level, largest=True)
+        np.testing.assert_array_equal(boxes[level], expected[0] if len(expected) else [0] * 4)
 
 
 @settings(deadline=None, max_examples=150)

@@ -14,7 +14,7 @@ from wsol_mm.evaluation.protocols import Protocol
 from wsol_mm.evaluation.view import View, as_array
 from wsol_mm.functional.box_rule import ORACLE, BoxRule
 from wsol_mm.functional.boxes import box_iou, mean_level, otsu_level
-from wsol_mm.functional.component_tree import best_iou_curves
+from wsol_mm.functional.component_tree import level_curves
 from wsol_mm.functional.image_record import BoxRecord, ImageRecord, MapRecord, Scope
 from wsol_mm.functional.pxap import pxap_update
 from wsol_mm.functional.rates import top_labels, trivial_update
@@ -119,7 +119,10 @@ def common_fields(
         "gt_label": label,
         "num_gt": len(truth.annotated),
         "squash": truth.view.squash,
+        "image_size": truth.view.size.astype(np.int64),
     }
+    if sample.get("img_path"):
+        found["img_path"] = str(sample["img_path"])
     scores = sample.get("pred_score") if scores is None else scores
     if scores is not None:
         values = as_array(scores).reshape(-1)
@@ -166,10 +169,11 @@ def map_record(
     more: dict[str, Any] = {}
     if len(truth.annotated):
         # No box can be right where the crop cut the truth away, or where the map is none.
-        curves = np.zeros((2, 256))
+        curves = np.zeros(256), np.zeros(256), np.zeros((256, 4), np.int16)
         if len(truth.boxes) and frame.finite:
-            curves = np.stack(best_iou_curves(frame.grey, truth.boxes, plus_one=protocol.plus_one))
-        more["curve_largest"], more["curve_any"] = curves
+            curves = level_curves(frame.grey, truth.boxes, plus_one=protocol.plus_one)
+        more["curve_largest"], more["curve_any"], more["level_boxes"] = curves
+        more |= {"to_frame": truth.view.to_frame, "gt_boxes": truth.annotated}
     if "gt_mask" in sample:
         ignore = sample.get("ignore_mask")
         ignore = None if ignore is None else truth.view.mask(as_array(ignore))
@@ -203,15 +207,18 @@ def map_box_record(
     raw = class_map(sample["pred_maps"], sample["map_labels"], common["gt_label"])
     rule = BoxRule(threshold=protocol.threshold, components="two_thresholds")
     boxes, gt = rule.apply(raw, (protocol.frame, protocol.frame)), truth.boxes
+    in_image = truth.view.to_image(boxes)
     if protocol.compare == "image":
         count = 1 if protocol.ground_truth == "first" else None
-        boxes, gt = truth.view.to_image(boxes), truth.annotated[:count]
+        boxes, gt = in_image, truth.annotated[:count]
     return BoxRecord(
         **common,
         box_iou=box_iou(boxes, gt, plus_one=protocol.plus_one).max(axis=1, initial=0.0),
         box_score=np.ones(len(boxes)),
         map_scope=map_scope(sample["pred_maps"], sample["map_labels"]),
         nan_map=not np.isfinite(raw).all(),
+        boxes=in_image,
+        gt_boxes=truth.annotated,
     )
 
 

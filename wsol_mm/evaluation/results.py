@@ -279,7 +279,8 @@ def evaluate_records(
         seed=settings.seed,
     )
     maps, boxes = isinstance(records[0], MapRecord), isinstance(records[0], BoxRecord)
-    if boxes and records[0].boxes is not None and max(record.num_gt for record in records) > 1:
+    scored = boxes and records[0].map_scope is None and records[0].boxes is not None
+    if scored and max(record.num_gt for record in records) > 1:
         numbers["metrics"] |= coco_ap(records)
     views = {record.squash for record in records}
     full = {

@@ -49,6 +49,13 @@ class View:
         self.squash = bool(np.abs([corner, corner + scale * self.size - in_size]).max() < 0.01)
         self.matrix = np.diag([*(protocol.frame / in_size), 1.0]) @ matrix
 
+    @property
+    def to_frame(self) -> NDArray[np.float64]:
+        """(4,) scale of x and y, then their offset, from the original image into the frame."""
+        if self.squash:
+            return np.array([*(self.protocol.frame / self.size), 0.0, 0.0])
+        return np.array([*self.matrix.diagonal()[:2], *self.matrix[:2, 2]])
+
     def boxes(self, boxes: NDArray[Any]) -> NDArray[np.float64]:
         """(n, 4) boxes of the original image, in the frame, under the protocol's rounding."""
         protocol = self.protocol

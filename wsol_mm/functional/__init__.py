@@ -81,8 +81,10 @@ _EXPORTS = {
         "combine_class_maps",
     ),
     "component_tree": (
+        "LevelCurves",
         "best_iou_curves",
         "component_boxes",
+        "level_curves",
     ),
     "context_pool": (
         "centre_prior",

@@ -353,9 +353,9 @@ def _gain(state, root, gained, record, winner, tie):  # type: ignore[no-untyped-
 
 @njit(cache=True, nogil=True)
 def _descend(  # type: ignore[no-untyped-def]
-    order, start, pattern, label, step, shift, top, table, largest, gt, size, plus_one
+    order, start, pattern, label, step, shift, top, table, largest, boxes, gt, size, plus_one
 ):
-    """Steps 2 and 3; step 3 has an empty ``largest``.
+    """Steps 2 and 3; step 3 has an empty ``largest``, and leaves ``boxes`` alone.
 
     Label 0 is the outside: in step 3 the pixels that no lake contains, none in step 2.
     """
@@ -422,10 +422,15 @@ def _descend(  # type: ignore[no-untyped-def]
             continue
         if start[v] == start[v - 1]:
             largest[v - 1] = largest[v]
+            boxes[v - 1] = boxes[v]
             continue
         winner = _find(state, winner)
         if tie:
             winner, tie = _last_of(state, labels, record)
+        boxes[v - 1, 0] = state[winner, _X0]
+        boxes[v - 1, 1] = state[winner, _Y0]
+        boxes[v - 1, 2] = state[winner, _X1] + 1
+        boxes[v - 1, 3] = state[winner, _Y1] + 1
         largest[v - 1] = _iou(
             np.int64(state[winner, _X0]),
             np.int64(state[winner, _Y0]),
@@ -479,8 +484,11 @@ def _inside(lakes, grey, order, start, image):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def iou_curves(grey, gt, plus_one, largest):  # type: ignore[no-untyped-def]
-    """The whole computation; fills ``largest`` and returns the curve over any contour."""
+def iou_curves(grey, gt, plus_one, largest, boxes):  # type: ignore[no-untyped-def]
+    """The whole computation; fills ``largest`` and its boxes, returns the curve over any contour.
+
+    Boxes of levels at which nothing is left stay as they came.
+    """
     height, width = grey.shape
     size = (height, width)
     shift = 1
@@ -522,7 +530,7 @@ def iou_curves(grey, gt, plus_one, largest):  # type: ignore[no-untyped-def]
         _earlier(image, height, width, pattern)
         other = np.zeros_like(labels)
         none = np.empty(0)
-        _descend(some, begin, flat, other, step, shift, top, table, none, gt, size, plus_one)
+        _descend(some, begin, flat, other, step, shift, top, table, none, boxes, gt, size, plus_one)
     if depth.size > 1:
         for y in range(1, height + 1):
             row = padded[y]
@@ -531,6 +539,8 @@ def iou_curves(grey, gt, plus_one, largest):  # type: ignore[no-untyped-def]
                 row[x] = max(row[x], depth[lake[x]])
         _earlier(padded, height, width, pattern)
         sort_pixels(padded, height, width, shift, order, start)
-    _descend(order, start, flat, labels, step, shift, top, table, largest, gt, size, plus_one)
+    _descend(
+        order, start, flat, labels, step, shift, top, table, largest, boxes, gt, size, plus_one
+    )
     _settle(table)
     return table[0]

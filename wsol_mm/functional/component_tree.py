@@ -11,6 +11,8 @@ as it rises, so a union-find over the pixels in grey order meets every box of ev
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,21 @@ def _check_grey(grey: Grey) -> None:
         )
     if grey.ndim != 2 or grey.size == 0:
         raise ValueError(f"grey: expected shape (H, W) with H, W >= 1, got {grey.shape}")
+
+
+class LevelCurves(NamedTuple):
+    """What a score map gives at every grey level, see :func:`level_curves`.
+
+    Attributes:
+        largest: (256,) best IoU of the largest contour's box.
+        any: (256,) best IoU of any contour's box.
+        boxes: (256, 4) int16 box of the largest contour, x0, y0, x1, y1 with an exclusive end;
+            zeros where the mask is empty.
+    """
+
+    largest: Floats
+    any: Floats
+    boxes: NDArray[np.int16]
 
 
 def best_iou_curves(grey: Grey, gt: Floats, *, plus_one: bool = True) -> tuple[Floats, Floats]:
@@ -62,6 +79,18 @@ def best_iou_curves(grey: Grey, gt: Floats, *, plus_one: bool = True) -> tuple[F
     >>> float(largest[0]), float(largest[199]), round(float(any_contour[200]), 3)
     (1.0, 1.0, 0.0)
     """
+    curves = level_curves(grey, gt, plus_one=plus_one)
+    return curves.largest, curves.any
+
+
+def level_curves(grey: Grey, gt: Floats, *, plus_one: bool = True) -> LevelCurves:
+    """:func:`best_iou_curves`, with the boxes of the largest contours from the same pass.
+
+    >>> grey = np.zeros((4, 6), np.uint8)
+    >>> grey[1:3, 1:4] = 200
+    >>> level_curves(grey, np.array([[1.0, 1, 4, 3]])).boxes[[0, 199, 200]].tolist()
+    [[1, 1, 4, 3], [1, 1, 4, 3], [0, 0, 0, 0]]
+    """
     _check_grey(grey)
     if not isinstance(gt, np.ndarray) or gt.dtype != np.float64:
         kind = gt.dtype if isinstance(gt, np.ndarray) else type(gt).__name__
@@ -75,9 +104,9 @@ def best_iou_curves(grey: Grey, gt: Floats, *, plus_one: bool = True) -> tuple[F
         raise ValueError(f"gt: negative coordinates under plus_one, clip them: {gt.tolist()}")
     one = 1.0 if plus_one else 0.0
     boxes = np.column_stack([gt, (sides[:, 0] + one) * (sides[:, 1] + one)])
-    largest = np.zeros(256)
-    best = iou_curves(np.ascontiguousarray(grey), boxes, bool(plus_one), largest)
-    return largest, best
+    largest, found = np.zeros(256), np.zeros((256, 4), np.int16)
+    best = iou_curves(np.ascontiguousarray(grey), boxes, bool(plus_one), largest, found)
+    return LevelCurves(largest, best, found)
 
 
 def component_boxes(grey: Grey, level: int, *, largest: bool) -> NDArray[np.int64]:

@@ -33,6 +33,8 @@ class ImageRecord:
         bad_scores: They did.
         trivial_whole: IoU of the whole frame; None without ground-truth boxes.
         trivial_centre: (112,) IoU of the centred squares; the same.
+        img_path: File of the image, where the data set says it.
+        image_size: (2,) int64 width and height of the original image; None in older files.
     """
 
     img_id: str
@@ -43,6 +45,8 @@ class ImageRecord:
     bad_scores: bool = False
     trivial_whole: float | None = None
     trivial_centre: Floats | None = None
+    img_path: str | None = None
+    image_size: NDArray[np.int64] | None = None
 
     def present(self) -> dict[str, Any]:
         """The fields that this image has, in order."""
@@ -63,6 +67,11 @@ class MapRecord(ImageRecord):
         curve_largest: (256,) best IoU of the largest contour's box at each grey level; None
             without ground-truth boxes.
         curve_any: The same of any contour's box.
+        level_boxes: (256, 4) int16 the largest contour's box at each grey level, x0, y0, x1, y1 in
+            the frame with an exclusive end; None without ground-truth boxes and in older files.
+        to_frame: (4,) float64: x_frame = x * to_frame[0] + to_frame[2], y the same with 1 and 3;
+            as ``level_boxes``.
+        gt_boxes: (n, 4) all ground truth in the original image; as ``level_boxes``.
         hist_fg: (T + 1,) int32 histogram of the scores of foreground pixels, for PxAP; None
             without masks.
         hist_bg: The same of background pixels.
@@ -75,6 +84,9 @@ class MapRecord(ImageRecord):
     map_scope: Scope = "unknown"
     curve_largest: Floats | None = None
     curve_any: Floats | None = None
+    level_boxes: NDArray[np.int16] | None = None
+    to_frame: Floats | None = None
+    gt_boxes: Floats | None = None
     hist_fg: NDArray[np.int32] | None = None
     hist_bg: NDArray[np.int32] | None = None
 
@@ -88,8 +100,9 @@ class BoxRecord(ImageRecord):
             box or its score is not finite, or the box ends before it starts.
         box_score: (m,) scores.
         bad_boxes: How many of the boxes are of that kind.
-        boxes: (m, 4) in that order: x0, y0, x1, y1 in the original image; None of a map.
-        gt_boxes: (n, 4) all ground truth of the image; None of a map.
+        boxes: (m, 4) in that order: x0, y0, x1, y1 in the original image; None of a map in older
+            files.
+        gt_boxes: (n, 4) all ground truth of the image; the same.
         map_scope: As in :class:`MapRecord`; None for a detector's boxes.
         nan_map: The same.
     """
