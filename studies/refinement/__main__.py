@@ -7,9 +7,10 @@ Dumps the maps of the test split (OUT/coarse), refines them by every chain with 
 (OUT/arm, ...: maps, boxes and masks as tools/refine_maps.py writes them) and compares them in the
 original images:
 
-* table.md: GT-known at IoU 0.5, 0.7, 0.8 and 0.9 and the IoU of the masks, all at one threshold:
-  the one that the val split chooses for the coarse maps, or --threshold; for refined maps the
-  difference to the coarse ones, with a bootstrap interval over images;
+* table.md: GT-known at IoU 0.5, 0.7, 0.8 and 0.9 and the IoU of the masks, each row at the
+  threshold that the val split chooses for its own maps (0.5 behind SGRM, whose masks of 0 and 1
+  have none to choose), or all at --threshold; for refined maps the difference to the coarse ones,
+  with a bootstrap interval over images;
 * comparison.jpg: images with their true boxes, then map, box and mask before and after;
 * arm.jpg and sgrm.jpg, where the last chain has these refiners: ARM's map by iteration, SGRM's
   labels and predictions by iteration (LCAR's Figures 3 and 4).
@@ -21,6 +22,7 @@ model.refiners, or its defaults; --cfg-options test_dataloader.dataset.indices=1
 """
 
 import argparse
+import copy
 import hashlib
 import json
 import os
@@ -56,6 +58,7 @@ from wsol_mm.visualization.drawing import (
 )
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
+MASK_THRESHOLD = "0.5"  # any is the same for a mask of 0 and 1 at the image's size
 ARM_STEPS, SGRM_STEPS = (0, 1, 5, 10, 20, 50), (1, 5, 10, 15, 20)
 CELL = 144
 
@@ -79,7 +82,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--threshold",
         default="val",
-        help="val (the best one of the val split's coarse maps), otsu, mean or a number in [0, 1)",
+        help="val (each row's best one on the val split), otsu, mean or a number in [0, 1)",
     )
     parser.add_argument("--images", type=int, default=4, help="rows of the figures")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
@@ -122,52 +125,78 @@ def prepare(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def make_maps(args: argparse.Namespace, cfg: Config) -> tuple[dict[str, Path], str]:
+def make_maps(args: argparse.Namespace, cfg: Config) -> tuple[dict[str, Path], dict[str, str]]:
     """Name of every kind of maps and the folder that holds them; made where they are missing.
 
     Returns:
-        The folders, and the threshold that ``val`` stands for, or ``--threshold`` itself.
+        The folders, and each one's threshold: what ``val`` stands for, or ``--threshold`` itself.
     """
-    coarse, config, numbers = (args.out / name for name in ("coarse", "config.py", "coarse.json"))
-    folders = {"coarse": coarse}
+    coarse, config = args.out / "coarse", args.out / "config.py"
+    folders, thresholds = {"coarse": coarse}, {}
     # The tools inherit the lock: when this process alone is killed, a restart waits for them.
     with file_lock(args.out / ".lock") as lock:
 
-        def run(tool: str, *words: object) -> None:
+        def run(tool: str, config: Path, *words: object) -> None:
             command = [sys.executable, str(TOOLS / tool), str(config), *map(str, words)]
             print("$ python", *command[1:], flush=True)
             subprocess.run(command, pass_fds=(lock.fileno(),), check=True)
 
-        if not numbers.is_file():  # written last
-            words = [args.checkpoint, "--work-dir", args.out / "test", "--out", numbers]
-            words += ["--threshold", args.threshold]
-            if cfg.model.get("refiners"):  # the maps before them are wanted
-                words += ["--cfg-options", "model.refiners=[]"]
-            run("test.py", *words, "--dump-maps", coarse)
-        threshold = args.threshold
-        if threshold == "val":
+        def test(name: str, config: Path, *words: object) -> str:
+            """The threshold of a test; made where its numbers, written last, are missing."""
+            numbers = args.out / f"{name}.json"
+            if not numbers.is_file():
+                head = [args.checkpoint, "--work-dir", args.out / f"test_{name}", "--out", numbers]
+                run("test.py", config, *head, "--threshold", args.threshold, *words)
+            if args.threshold != "val":
+                return args.threshold
             (details,) = json.loads(numbers.read_text())["info"]["details"]
             stamp = json.loads(Path(details).read_text())["stamp"]
-            threshold = f"{stamp['threshold']['value']:g}"
+            return f"{stamp['threshold']['value']:g}"
+
+        words = ["--cfg-options", "model.refiners=[]"] if cfg.model.get("refiners") else []
+        thresholds["coarse"] = test("coarse", config, *words, "--dump-maps", coarse)
         for chain in args.chain:
-            out = args.out / "_".join(chain).lower()
+            name = "_".join(chain).lower()
+            out = args.out / name
+            threshold = args.threshold
+            if threshold == "val":
+                refiners = chain_configs(cfg, chain)
+                if refiners[-1]["type"] == "wsol_mm.SGRM":
+                    threshold = MASK_THRESHOLD
+                else:
+                    threshold = test(name, with_refiners(cfg, refiners, args.out / f"{name}.py"))
             if not (out / "objects.json").is_file():
                 words = ["--maps", coarse, "--out", out, "--refiners", *chain]
                 words += ["--threshold", threshold, "--processes", args.processes]
-                run("refine_maps.py", *words)
+                run("refine_maps.py", config, *words)
             folders[" + ".join(chain)] = out / "maps"
-    return folders, threshold
+            thresholds[" + ".join(chain)] = threshold
+    return folders, thresholds
+
+
+def with_refiners(cfg: Config, refiners: list[dict[str, Any]], path: Path) -> Path:
+    """Write the config with these refiners behind its maps."""
+    other = copy.deepcopy(cfg)
+    if other.model.type in ("ImageClassifier", "mmpretrain.ImageClassifier"):
+        other.model.type = "wsol_mm.WSOLClassifier"  # which is one that takes refiners
+    other.model.refiners = refiners
+    with atomic_write(path) as temporary:
+        temporary.write_text(other.pretty_text)
+    return path
 
 
 def comparison(
-    item: dict[str, Any], image: np.ndarray, folders: dict[str, Path], rule: dict[str, Any]
+    item: dict[str, Any],
+    image: np.ndarray,
+    folders: dict[str, Path],
+    rules: dict[str, BoxRule],
 ) -> list[np.ndarray]:
     """One row of comparison.jpg: the image with its true boxes, then every map, box and mask."""
     sample = item["data_samples"]
     row = [draw_boxes(image, np.asarray(sample.gt_instances.bboxes, float), GROUND_TRUTH)]
-    for folder in folders.values():
+    for name, folder in folders.items():
         score_map = load_map(folder / f"{sample.img_id}.npy")
-        found = find(score_map, item, rule)
+        found = find(score_map, item, rules[name])
         picture = overlay_in_frame(
             image, score_map.astype(np.float64), sample.img_shape, sample.homography_matrix
         )
@@ -201,18 +230,23 @@ def run(args: argparse.Namespace) -> str:
     BoxRule.parse(args.threshold, words=("val", "otsu", "mean"), key="--threshold")
     cfg = prepare(args)
     chains = [chain_configs(cfg, chain) for chain in args.chain]
-    folders, threshold = make_maps(args, cfg)
-    rule = BoxRule.parse(threshold, words=("otsu", "mean"))
+    for chain in chains:  # an unknown name fails now, and not behind a test
+        build_refiners(chain)
+    folders, thresholds = make_maps(args, cfg)
+    rules = {
+        name: BoxRule.parse(threshold, words=("otsu", "mean"))
+        for name, threshold in thresholds.items()
+    }
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
     total = len(dataset)
-    text = table(measure(folders, dataset, rule))
+    text = table(measure(folders, dataset, rules))
     figures: dict[str, list[list[np.ndarray]]] = {}
     shown = np.linspace(0, total - 1, min(args.images, total)).round().astype(int)
     for index in np.unique(shown):
         item = dataset[index]
         image = mmcv.imread(item["data_samples"].img_path)
-        rows = {"comparison": comparison(item, image, folders, rule)}
+        rows = {"comparison": comparison(item, image, folders, rules)}
         for name, row in {**rows, **steps(item, folders["coarse"], chains[-1])}.items():
             figures.setdefault(name, []).append(row)
     titles = {
@@ -221,12 +255,15 @@ def run(args: argparse.Namespace) -> str:
         "sgrm": ["image", "labels", "superpixels", *map(str, SGRM_STEPS), "end"],
     }
     config = Path(args.config).resolve()
-    source = ", which val chose for the coarse maps" if args.threshold == "val" else ""
+    chosen = f"{args.threshold}, the same for all rows"
+    if args.threshold == "val":
+        chosen = ", ".join(f"{name} {threshold}" for name, threshold in thresholds.items())
+        chosen = f"each row's own from val ({MASK_THRESHOLD} for SGRM's masks): {chosen}"
     text += (
         f"\n\nPercent, {total} images of the test split, IoU in the original image. Box: of the "
         f"largest component; mask: everything above the threshold, against all objects. Threshold: "
-        f"{threshold}{source}, the same for all rows. In brackets: difference to the coarse maps, "
-        f"95 % interval over images. Config {config.parent.name}/{config.stem}; refiners: "
+        f"{chosen}. In brackets: difference to the coarse maps, 95 % interval over images. Config "
+        f"{config.parent.name}/{config.stem}; refiners: "
         + "; ".join(" + ".join(map(describe, chain)) for chain in chains)
         + "."
     )

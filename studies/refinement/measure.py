@@ -56,14 +56,14 @@ def find(score_map: NDArray[np.floating], item: Mapping[str, Any], rule: BoxRule
 
 
 def measure(
-    folders: Mapping[str, Path], dataset: Dataset, rule: BoxRule
+    folders: Mapping[str, Path], dataset: Dataset, rules: Mapping[str, BoxRule]
 ) -> dict[str, NDArray[np.float64]]:
     """IoUs of every image under every folder of maps.
 
     Args:
         folders: Name -> folder with ``<img_id>.npy``.
         dataset: Test split with true boxes and, if the data set has them, masks.
-        rule: As :func:`find` takes it.
+        rules: Name -> rule for these maps, as :func:`find` takes it.
 
     Returns:
         Name -> (n, 2): best IoU of a found box with a true one, and IoU of the mask with that of
@@ -80,7 +80,7 @@ def measure(
             raise ValueError(f"{sample.img_id} has no true boxes to compare with")
         truth = np.asarray(sample.gt_instances.bboxes, dtype=np.float64)
         for name, folder in folders.items():
-            found = find(load_map(folder / f"{sample.img_id}.npy"), item, rule)
+            found = find(load_map(folder / f"{sample.img_id}.npy"), item, rules[name])
             best = float(box_iou(found.boxes, truth).max(initial=0.0))
             overlap = np.nan
             if "gt_mask" in sample:

@@ -44,6 +44,14 @@ GROUPS: dict[str, tuple[Effect, ...]] = {
             GT,
         ),
         Effect(
+            "CAM + ARM as printed",
+            "eq. 7 and 8 without AFA's distances and scales move little",
+            refined(ARM),
+            refined({**ARM, "preset": "lcar"}),
+            GT,
+            notes="against ARM with AFA's settings",
+        ),
+        Effect(
             "CAM + SGRM",
             f"a network trained on the image redraws the mask ({PAPER}, Table 1)",
             CAM,
@@ -58,6 +66,22 @@ GROUPS: dict[str, tuple[Effect, ...]] = {
             refined(ARM, SGRM),
             GT,
             notes=FIXED,
+        ),
+        Effect(
+            "SGRM, voted, stop per class",
+            "the superpixels' vote (eq. 13) and a stop rule per class keep false pixels out",
+            refined(ARM, SGRM),
+            refined(ARM, {**SGRM, "mask": "vote", "stop": "per_class"}),
+            GT,
+            notes="behind ARM on both sides",
+        ),
+        Effect(
+            "SGRM's thresholds relative to the map",
+            "thresholds about each map's mean, and not at .1 and .6, lose less of the object",
+            refined(ARM, SGRM),
+            refined(ARM, {**SGRM, "pivot": "mean"}),
+            GT,
+            notes="behind ARM on both sides",
         ),
         Effect(
             "SGRM at half size",

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from mmengine.config import Config
 
 from studies.refinement import __main__ as tool
 
@@ -48,6 +49,12 @@ def report(data, tmp_path, monkeypatch):
     (tmp_path / "cam.pth").write_bytes(b"weights")
     commands, failing = [], set()
 
+    def write_numbers(numbers, threshold):
+        details = numbers.with_name(f"{numbers.stem}_wsol.json")
+        stamp = {"threshold": {"value": threshold, "source": "val"}}
+        details.write_text(json.dumps({"stamp": stamp}))
+        numbers.write_text(json.dumps({"info": {"details": [str(details)]}}))
+
     def dump_maps(out):
         rng = np.random.default_rng(0)
         names = [p.relative_to(data / "images") for p in (data / "images").rglob("test_*")]
@@ -55,9 +62,6 @@ def report(data, tmp_path, monkeypatch):
             target = out / "coarse" / f"{name.as_posix()}.npy"
             target.parent.mkdir(parents=True, exist_ok=True)
             np.save(target, rng.random((6, 6)).astype(np.float32))
-        details = out / "coarse_wsol.json"
-        details.write_text(json.dumps({"stamp": {"threshold": {"value": 0.25, "source": "val"}}}))
-        (out / "coarse.json").write_text(json.dumps({"info": {"details": [str(details)]}}))
 
     def run(command, pass_fds, check):
         assert len(pass_fds) == 1
@@ -66,7 +70,10 @@ def report(data, tmp_path, monkeypatch):
         if name in failing:
             raise subprocess.CalledProcessError(-9, command)
         if name == "test.py":
-            dump_maps(tmp_path / "out")
+            numbers = Path(words[words.index("--out") + 1])
+            if "--dump-maps" in words:
+                dump_maps(tmp_path / "out")
+            write_numbers(numbers, {"coarse": 0.25, "arm": 0.4}[numbers.stem])
         else:
             words = [w if w != "2" else "1" for w in words]
             refine_maps.main(words)
@@ -91,7 +98,7 @@ def files(out):
 def test_one_command_makes_maps_table_and_figures(report, tmp_path):
     docs = tmp_path / "docs" / "refinement.md"
     docs.parent.mkdir()
-    test, arm, both = report("--write-docs", docs)
+    test, own, arm, both = report("--write-docs", docs)
     assert test[0] == "test.py"
     assert test[test.index("--threshold") + 1] == "val"
     assert test[-4:] == [
@@ -100,10 +107,16 @@ def test_one_command_makes_maps_table_and_figures(report, tmp_path):
         "--dump-maps",
         str(report.out / "coarse"),
     ]
-    for command, chain in ((arm, ["ARM"]), (both, ["ARM", "SGRM"])):
+    # ARM's threshold comes from val with ARM behind the maps; a mask has none to choose
+    assert own[:2] == ["test.py", str(report.out / "arm.py")]
+    assert own[own.index("--threshold") + 1] == "val"
+    model = Config.fromfile(report.out / "arm.py").model
+    assert model.refiners == [{"type": "wsol_mm.ARM", "neighbours": 8, "iterations": 10}]
+    assert model.type == "wsol_mm.WSOLClassifier"
+    for command, chain, threshold in ((arm, ["ARM"], "0.4"), (both, ["ARM", "SGRM"], "0.5")):
         assert command[0] == "refine_maps.py"
         start = command.index("--refiners") + 1
-        assert command[start : start + len(chain) + 2] == [*chain, "--threshold", "0.25"]
+        assert command[start : start + len(chain) + 2] == [*chain, "--threshold", threshold]
         objects = json.loads((report.out / "_".join(chain).lower() / "objects.json").read_text())
         settings = objects["info"]["refiners"][0]
         assert settings == {"type": "wsol_mm.ARM", "neighbours": 8, "iterations": 10}
@@ -111,7 +124,7 @@ def test_one_command_makes_maps_table_and_figures(report, tmp_path):
     rows = [line.split(" | ")[0] for line in text.splitlines()[2:5]]
     assert rows == ["| coarse", "| ARM", "| ARM + SGRM"]
     assert "mask IoU" in text
-    assert "0.25, which val chose for the coarse maps" in text
+    assert "from val (0.5 for SGRM's masks): coarse 0.25, ARM 0.4, ARM + SGRM 0.5." in text
     assert "ARM (neighbours 8, iterations 10) + SGRM (max_iterations 3" in text
     for name, columns in (("comparison", 4), ("arm", 7), ("sgrm", 9)):
         picture = cv2.imread(str(report.out / f"{name}.jpg"))
@@ -154,3 +167,20 @@ def test_errors_are_one_line(report, capsys):
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.startswith("error: ")
         assert message in error
+        assert not (report.out / "coarse").exists()
+
+
+def test_a_threshold_of_ones_own_serves_all_rows(report):
+    commands = report("--threshold", "0.3", chains=[("ARM",)])
+    assert [command[0] for command in commands] == ["test.py", "refine_maps.py"]
+    assert "Threshold: 0.3, the same for all rows" in (report.out / "table.md").read_text()
+
+
+def test_refiners_need_a_classifier_that_takes_them(tmp_path):
+    """The plain CAM of the document is MMPretrain's classifier."""
+    cfg = Config.fromfile(ROOT / "configs/cam/resnet18_toy.py")
+    assert cfg.model.type == "ImageClassifier"
+    path = tool.with_refiners(cfg, [{"type": "wsol_mm.ARM"}], tmp_path / "arm.py")
+    model = Config.fromfile(path).model
+    assert (model.type, len(model.refiners)) == ("wsol_mm.WSOLClassifier", 1)
+    assert "refiners" not in cfg.model

@@ -45,14 +45,22 @@ def test_ious_are_with_the_best_box_and_all_objects(tmp_path):
     truth[2:6, :3] = True  # half of the box, none of the small object
     dataset = [item("a", [[8, 6, 10, 8], [0, 2, 6, 5]], truth)]
     np.save(tmp_path / "a.npy", two_objects())
-    ious = measure({"maps": tmp_path}, dataset, RULE)["maps"]
+    ious = measure({"maps": tmp_path}, dataset, {"maps": RULE})["maps"]
     assert ious.tolist() == [[18 / 24, 12 / (24 + 4)]]
     without = [item("a", [[0, 2, 6, 6]])]
-    box, mask = measure({"maps": tmp_path}, without, RULE)["maps"][0]
+    box, mask = measure({"maps": tmp_path}, without, {"maps": RULE})["maps"][0]
     assert box == 1
     assert np.isnan(mask)
     with pytest.raises(ValueError, match="a has no true boxes"):
-        measure({"maps": tmp_path}, [item("a", np.zeros((0, 4)))], RULE)
+        measure({"maps": tmp_path}, [item("a", np.zeros((0, 4)))], {"maps": RULE})
+
+
+def test_each_kind_of_maps_has_a_threshold_of_its_own(tmp_path):
+    """The same maps: at .95 nothing but the small object is left."""
+    np.save(tmp_path / "a.npy", two_objects())
+    rules = {"coarse": RULE, "ARM": BoxRule(threshold=0.95)}
+    found = measure(dict.fromkeys(rules, tmp_path), [item("a", [[0, 2, 6, 6]])], rules)
+    assert (found["coarse"][0, 0], found["ARM"][0, 0]) == (1, 0)
 
 
 def test_coarse_and_refined_maps_are_read_alike(tmp_path):
