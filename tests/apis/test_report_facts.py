@@ -9,6 +9,7 @@ from report_toy import FAULTS, TRUTH, make_result
 from wsol_mm.apis.report_data import find_files, make_run, read_run
 from wsol_mm.apis.report_facts import (
     KINDS,
+    Difference,
     columns,
     differences,
     error_kind,
@@ -98,6 +99,13 @@ def test_differences_are_paired_by_image(tmp_path, run):
     assert all(each.change == 0 and each.interval == (0, 0) for each in differences(run, again))
     swapped = {each.key: each for each in differences(other, run)}["gt_known"]
     assert swapped.change == pytest.approx(-known.change)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "clear"), [(0.1, 2, True), (-2, -0.1, True), (-1, 1, False), (3e-15, 2, False)]
+)
+def test_a_difference_is_clear_where_its_interval_leaves_zero_out(low, high, clear):
+    assert Difference("gt_known", (50, 51), 1, (low, high)).clear is clear
 
 
 def test_runs_of_different_images_are_refused(tmp_path, run):

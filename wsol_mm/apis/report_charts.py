@@ -9,7 +9,7 @@ import numpy as np
 
 from wsol_mm.apis.report_data import Floats
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 560, 260, 44, 40, 12
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 560, 260, 58, 40, 12
 
 
 def line_chart(

@@ -66,8 +66,8 @@ class Difference:
 
     @property
     def clear(self) -> bool:
-        """The interval leaves zero out."""
-        return self.interval[0] > 0 or self.interval[1] < 0
+        """The interval leaves zero out; sums of shares are zero up to their rounding."""
+        return self.interval[0] > 1e-9 or self.interval[1] < -1e-9
 
 
 def hits(run: Run, iou_thr: float = 0.5) -> NDArray[np.bool_]:
