@@ -7,6 +7,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+import wsol_mm  # noqa: F401 - or tests that need mmcv's operators skip where no start-up file is
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # numba compiles inside the first example; CI repeats the same examples so that red means a change
