@@ -97,9 +97,9 @@ def find_pooled_linear(network: nn.Module, inputs: Tensor) -> PooledLinear | Non
         ValueError: The network does not return logits (B, K).
 
     Example:
-        >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        ...                         nn.Linear(8, 2))
-        >>> found = find_pooled_linear(network, torch.rand(1, 3, 9, 9))
+        >>> network = nn.Sequential(nn.Conv2d(3, 8, 2, stride=2), nn.AdaptiveAvgPool2d(1),
+        ...                         nn.Flatten(), nn.Linear(8, 2))
+        >>> found = find_pooled_linear(network, torch.rand(1, 3, 8, 8))
         >>> found.site.name, found.linear is network[3]
         ('0', True)
     """
@@ -136,8 +136,9 @@ def find_target_layer(network: nn.Module, inputs: Tensor) -> FeatureSite:
         ValueError: There is none: name one by ``target_layer``.
 
     Example:
-        >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(392, 2))
-        >>> find_target_layer(network, torch.rand(1, 3, 9, 9)).name
+        >>> network = nn.Sequential(nn.Conv2d(3, 8, 2, stride=2), nn.ReLU(), nn.Flatten(),
+        ...                         nn.Linear(128, 2))
+        >>> find_target_layer(network, torch.rand(1, 3, 8, 8)).name
         '1'
     """
     with torch.enable_grad():
