@@ -85,8 +85,8 @@ def test_data_of_the_paper_below_one_folder(tables, tmp_path, capsys):
     words = ("--tables", 9, "Table 10", "--data-root", tmp_path / "sets", "--seeds", 0, 4)
     code, asked, documents = tables(*words, "--cfg-options", "train_cfg.max_epochs=3")
     assert code == 0
-    # 5 of Table 9, 3 of Table 10; those of ILSVRC, which is not there, are left out
-    assert [trial.seed for trial in asked] == [0] * 5 + [4] * 5 + [0] * 3 + [4] * 3
+    # 5 of Table 9, 4 of Table 10; those of ILSVRC, which is not there, are left out
+    assert [trial.seed for trial in asked] == [0] * 5 + [4] * 5 + [0] * 4 + [4] * 4
     assert {trial.data_root for trial in asked} == {str(tmp_path / "sets/CUB_200_2011")}
     assert all(trial.options["train_cfg.max_epochs"] == 3 for trial in asked)
     assert "Table 10: without" in capsys.readouterr().out
