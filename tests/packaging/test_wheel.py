@@ -90,7 +90,7 @@ def site(tmp_path_factory) -> Path:
     # a copy, so that setuptools' scratch folders stay out of the repository
     tree = folder / "tree"
     tree.mkdir()
-    for name in ("wsol_mm", "configs", "tools", "requirements"):
+    for name in ("wsol_mm", "configs", "tools", "requirements", "studies", "benchmarks", "tests"):
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=ignore)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "model-index.yml"):
@@ -106,6 +106,15 @@ def site(tmp_path_factory) -> Path:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
     return folder / "site"
+
+
+def test_the_wheel_holds_what_users_import_and_no_studies(site):
+    top = {path.name for path in site.iterdir() if path.suffix != ".dist-info"}
+    assert top == {"wsol_mm", "wsol_mm_operators.pth"}
+    assert {"configs", "tools", "model-index.yml"} <= {
+        p.name for p in (site / "wsol_mm/.mim").iterdir()
+    }
+    assert not [path for path in site.rglob("*") if path.name in ("studies", "benchmarks", "tests")]
 
 
 def test_wheel_brings_the_start_up_file_for_mmcv_operators(site):
