@@ -28,7 +28,6 @@ _EXPORTS = {
         "similarity_regions",
     ),
     "arm": (
-        "ARM_PRESETS",
         "ARMSettings",
         "affinity",
         "neighbour_offsets",
