@@ -124,6 +124,17 @@ def test_a_map_records_boxes_of_all_levels_where_they_lie_in_the_image(protocol)
     assert offset.tolist() == [0, 0]
 
 
+def test_the_one_box_of_a_map_is_kept_and_is_no_detection():
+    rules = get_protocol("ci_cam")
+    sample = with_maps(boxes=((60, 27, 200, 150), (220, 160, 385, 331)))
+    record = make_record(sample, rules)
+    assert record.boxes.shape == (1, 4)
+    assert record.gt_boxes.tolist() == [[60.0, 27, 200, 150], [220.0, 160, 385, 331]]
+    computed = evaluate_records([record], rules, Settings(bootstrap=0), stamp={})
+    assert "gt_known" in computed.flat()
+    assert "coco_ap" not in computed.flat()
+
+
 def test_a_crop_says_how_the_image_lies_in_the_frame():
     matrix = np.array([[0.5, 0, -20], [0, 0.5, 4], [0, 0, 1]])
     sample = with_maps(homography_matrix=matrix, boxes=((100, 60, 300, 200),))
