@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from wsol_mm.io import atomic_write
@@ -64,5 +65,6 @@ def draw_forest(
             spine.set_visible(side == "bottom")
             spine.set_color(INK)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="svg", transparent=True)
+    # no date and no random ids: the same numbers give the same file
+    with atomic_write(path) as temporary, rc_context({"svg.hashsalt": "wsol_mm"}):
+        figure.savefig(temporary, format="svg", transparent=True, metadata={"Date": None})

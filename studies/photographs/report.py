@@ -166,9 +166,14 @@ def footnote(lines: Sequence[Line]) -> str:
     trivial = [result["metrics"].get("trivial_centre_iou50") for result in results]
     known = [value for value in trivial if value is not None]
     centre = f" The best centred square has GT-known {known[0]:.1f}." if known else ""
+    over = (
+        "means over seeds at the last epoch, differences paired by seed and image with 95 % "
+        "bootstrap intervals over both"
+        if any("epoch" in result for result in results)
+        else "differences paired by image with 95 % bootstrap intervals"
+    )
     return (
-        "Percent on the test images; means over seeds at the last epoch, differences paired by "
-        "seed and image with 95 % bootstrap intervals over both, bold where zero lies outside. "
+        f"Percent on the test images; {over}, bold where zero lies outside. "
         f"GT-known at {_threshold(results)}; MaxBoxAccV2 takes its own best by definition."
         f"{centre}\n\nMachine: {' / '.join(machines)}."
     )
