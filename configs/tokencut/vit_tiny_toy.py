@@ -8,7 +8,7 @@ _base_ = [
 ]
 
 model = dict(
-    taps=dict(qkv="backbone.layers.3.attn.qkv", tokens="backbone.ln1"),
+    taps=dict(qkv="backbone.layers.3.attn.qkv"),
     backbone=dict(
         arch=dict(
             _delete_=True, embed_dims=96, num_layers=4, num_heads=3, feedforward_channels=192

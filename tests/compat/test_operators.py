@@ -466,7 +466,7 @@ CALLED = {
 }
 
 
-def tested_on_cuda(operator: str) -> bool:
+def has_cuda_test(operator: str) -> bool:
     """Whether a test here calls ``operator`` on the ``device`` that it is given."""
     called = re.compile(rf"\b{re.escape(CALLED.get(operator, f'ops.{operator}'))}\b")
     tests = [value for name, value in globals().items() if name.startswith("test_")]
@@ -488,8 +488,8 @@ def test_the_table_of_the_docs_is_that_of_the_operators_and_their_tests():
     for names, (*_, compiled, on_cpu, on_cuda) in zip(named, rows, strict=True):
         assert {name in COMPARED for name in names} == {compiled == "equal"}
         assert on_cpu == "yes"
-        assert all(tested_on_cuda(name) for name in names) == (on_cuda != "not tested")
-    assert not tested_on_cuda("carafe")
+        assert all(has_cuda_test(name) for name in names) == (on_cuda != "not tested")
+    assert not has_cuda_test("carafe")
 
 
 def test_other_operators_say_how_to_compile():

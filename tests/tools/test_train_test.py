@@ -101,7 +101,7 @@ def test_test_carries_the_val_threshold_over(trained, data, monkeypatch, tmp_pat
     assert Path(numbers["info"]["records"][0]).is_file()
     kept = np.load(scores)
     assert kept["scores"].shape == (IMAGES, 6)
-    assert len(list(pictures.glob("*.png"))) == 6  # the images of the test, none of the validation
+    assert len(list(pictures.rglob("*.png"))) == 6  # the images of the test, none of the validation
 
     # the val split alone, with the oracle threshold, chooses the same value
     words = overrides(data, **{"test_dataloader.dataset.split": "val"})
