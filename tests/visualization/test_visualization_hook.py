@@ -109,6 +109,18 @@ def test_equal_names_in_two_folders_are_two_pictures(samples, tmp_path):
     assert len(set(runner.visualizer.names)) == 2
 
 
+def test_twelve_bits_in_sixteen_are_drawn_bright(samples, tmp_path):
+    """As the data sets read them."""
+    deep = np.full((60, 80), 2048, np.uint16)
+    deep[0, 0] = 4095
+    path = tmp_path / "deep.png"
+    cv2.imwrite(str(path), deep)
+    sample = DataSample(metainfo=dict(img_path=str(path)))
+    instances = InstanceData(bboxes=torch.tensor([[5.0, 5, 20, 40]]), scores=torch.tensor([0.9]))
+    sample.set_field(instances, "pred_instances", dtype=InstanceData)
+    assert WSOLVisualizationHook().picture(sample)[50, 60].mean() == pytest.approx(128, abs=2)
+
+
 def test_boxes_end_inside_the_exclusive_end():
     picture = draw_boxes(np.zeros((10, 10, 3), np.uint8), [[2, 3, 6, 8]], PREDICTION)
     ys, xs = np.nonzero(picture.any(axis=2))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from tqdm import tqdm
 
+from wsol_mm.datasets.mask_file import decode_mask
 from wsol_mm.datasets.plain_truth import read_truth
 from wsol_mm.evaluation.map_files import load_map
 from wsol_mm.evaluation.protocols import Protocol, get_protocol
@@ -187,9 +188,11 @@ class Job:
         elif "mask_paths" in entry:
             # Each mask image has its own size, so all are brought to the frame first.
             masks = [read_mask(Path(path), side) for path in entry["mask_paths"]]
-            sample["gt_mask"] = np.logical_or.reduce(masks)
+            sample["gt_mask"] = np.logical_or.reduce([mask for mask, _ in masks])
+            ignored = [void for _, void in masks]
             if entry["ignore_path"]:
-                sample["ignore_mask"] = read_mask(Path(entry["ignore_path"]), side)
+                ignored.append(read_mask(Path(entry["ignore_path"]), side)[0])
+            sample["ignore_mask"] = np.logical_or.reduce(ignored)
         if self.maps is not None:
             path = self.maps / f"{entry['img_id']}.npy"
             sample |= {"pred_maps": self.load(path)[None], "map_labels": np.array([-1])}
@@ -223,15 +226,18 @@ class Job:
         return score_map
 
 
-def read_mask(path: Path, frame: int) -> NDArray[np.bool_]:
-    """One mask image at the frame's size, by the nearest-neighbour rule."""
+def read_mask(path: Path, frame: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Object and void of a mask image at the frame's size, by the nearest-neighbour rule.
+
+    Raises:
+        ValueError: There is no such file, or :func:`wsol_mm.datasets.mask_file.decode_mask`
+            refuses it.
+    """
     if not path.is_file():
         raise ValueError(f"mask {path} does not exist: check --dataset-masks")
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if mask is None:
-        raise ValueError(f"mask {path} is not an image")
-    rows, columns = (nearest_indices(frame, size) for size in mask.shape)
-    return np.asarray(mask[np.ix_(rows, columns)] > 0)
+    mask = decode_mask(path)
+    cells = np.ix_(*(nearest_indices(frame, size) for size in mask.object.shape))
+    return mask.object[cells], mask.void[cells]
 
 
 def draw(segmentations: Sequence[Any], height: int, width: int) -> NDArray[np.bool_]:

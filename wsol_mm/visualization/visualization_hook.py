@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from wsol_mm.datasets.pixels import read_image
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.registry import HOOKS
@@ -65,7 +66,7 @@ class WSOLVisualizationHook(Hook):
 
     def picture(self, sample: object) -> np.ndarray:
         """Draw one data sample; (H, W, 3) uint8, BGR."""
-        image = mmcv.imread(sample.img_path)
+        image = np.ascontiguousarray(read_image(sample.img_path)[..., ::-1])
         if "pred_maps" in sample:
             score_map = sample.pred_maps[0].cpu().double().numpy()
             height, width = sample.img_shape
