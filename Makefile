@@ -9,11 +9,12 @@ DEMO_DIR ?= work_dirs/demo
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: help env demo lint format test benchmark clean
+.PHONY: help env demo lint format check test benchmark clean
 
 help:
 	@echo "make demo       a photograph, then toy scenes: CAM -> pseudo boxes -> detector -> table"
 	@echo "make test       lint and all tests (what CI runs)"
+	@echo "make check      the inner loop: ruff, the maths, records, pictures, documents"
 	@echo "make lint       ruff, mypy, import-linter, interrogate"
 	@echo "make benchmark  speed of evaluator, methods, refinement, detectors; rewrites docs/benchmarks.md"
 
@@ -33,6 +34,10 @@ lint: env
 format: env
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+
+check: env
+	.venv/bin/ruff check .
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) -q tests/functional tests/io tests/evaluation tests/visualization tests/test_*.py
 
 test: lint
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal -q
