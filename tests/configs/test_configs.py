@@ -173,9 +173,9 @@ def test_builds_full_size(name, load_config, meta_device):
     cfg = load_config(name)
     with meta_device:
         model = build(cfg, model_dict(cfg))
-    # Deformable DETR makes its few level embeddings by a call that knows no device
-    real = sum(parameter.numel() for parameter in model.parameters() if not parameter.is_meta)
-    assert real <= 2048
+    real = {name for name, parameter in model.named_parameters() if not parameter.is_meta}
+    # Deformable DETR makes this one by a call that knows no device
+    assert real <= {"detector.level_embed"}
     assert sum(parameter.numel() for parameter in model.parameters()) > 10_000
 
 
