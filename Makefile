@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. Both set up the environment in .venv first; see
+# The first commands: `make demo` and `make test`. Both set up the environment in .venv first; see
 # tools/misc/setup_env.sh for what that is and which variables it reads.
 PY := .venv/bin/python
 WORKERS ?= 2
@@ -9,11 +9,12 @@ DEMO_DIR ?= work_dirs/demo
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 0
 
-.PHONY: help env demo lint format check test benchmark clean
+.PHONY: help env demo docs lint format check test benchmark clean
 
 help:
 	@echo "make demo       a photograph, then toy scenes: CAM -> pseudo boxes -> detector -> table"
 	@echo "make test       lint and all tests (what CI runs)"
+	@echo "make docs       the site, into site/; a broken link or missing page fails"
 	@echo "make check      the inner loop: ruff, the maths, records, pictures, documents"
 	@echo "make lint       ruff, mypy, import-linter, interrogate"
 	@echo "make benchmark  speed of evaluator, methods, refinement, detectors; rewrites docs/benchmarks.md"
@@ -23,6 +24,9 @@ env:
 
 demo: env
 	@$(PY) -m studies.demo --out $(DEMO_DIR)
+
+docs: env
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 lint: env
 	.venv/bin/ruff check .
@@ -49,4 +53,4 @@ benchmark: env
 	$(PY) -m benchmarks.wend
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
