@@ -9,7 +9,9 @@ Writes, for any number of models on their configs' test split, into the folder O
 * maps.png: one row per image: the image with its true boxes (green) and, for each model, its map of
   the true class, the norm map F and the similarity map S (the paper's Figures 1, 2 and 6);
 * similarity.csv and .png: how S is distributed over the positions inside true boxes (Figure 7a);
-* norm.csv and .png: how F, normalised in each image, is distributed over all positions (Figure 7b).
+* norm.csv and .png: how F, normalised in each image, is distributed over all positions (Figure 7b);
+* shares.csv: mean of the normalised F and share of positive S, inside true boxes and outside. With
+  the checkpoints of all epochs as models it shows what a training does to both.
 
 F and S are of the features that the classifier's linear layer reads, after pooling them. The
 histograms read the whole split; --cfg-options test_dataloader.dataset.indices=500 takes the first
@@ -19,6 +21,7 @@ histograms read the whole split; --cfg-options test_dataloader.dataset.indices=5
 import argparse
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from studies.harness.report import write_block
 from wsol_mm.apis.command import load_config, one_line_errors
 from wsol_mm.engine import read_checkpoint
 from wsol_mm.functional.alignment import norm_map, normalized_norm_map, similarity_maps
@@ -48,6 +52,7 @@ SIMILARITY = ("similarity", "similarity inside true boxes", np.linspace(-1, 1, 1
 NORM = ("norm", "normalised norm", np.linspace(0, 1, 51))
 # The three maps of a model; negative similarity speaks for background.
 COLUMNS = {"CAM": "minmax", "F": "minmax", "S": "max"}
+SHARES = ("F inside", "F outside", "S > 0 inside", "S > 0 outside")
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -73,6 +78,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="override keys of every config: a.b=1; they are printed",
     )
+    parser.add_argument("--write-docs", type=Path, help="document that gets shares.csv as a table")
     parser.add_argument("--trust-checkpoint", action="store_true", help="unpickle anything")
     parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
     args = parser.parse_args(argv)
@@ -147,14 +153,25 @@ def count(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.histogram(values.clip(edges[0], edges[-1]), edges)[0]
 
 
-def measure(
-    cfg: Config, checkpoint: str, args: argparse.Namespace
-) -> tuple[list[str], dict[str, list[np.ndarray]], dict[str, np.ndarray]]:
-    """One model over its test split.
+@dataclass(frozen=True)
+class Parts:
+    """What the test split says of one model.
 
-    Returns:
-        The images' names in order; for each pictured image's path the pictures of its row, image
-        first; counts of the two histograms.
+    Attributes:
+        images: Their names in order.
+        rows: For each pictured image's path the pictures of its row, image first.
+        counts: Of the two histograms.
+        shares: Of SHARES, means over all positions of the split in percent.
+    """
+
+    images: list[str]
+    rows: dict[str, list[np.ndarray]]
+    counts: dict[str, np.ndarray]
+    shares: list[float]
+
+
+def measure(cfg: Config, checkpoint: str, args: argparse.Namespace) -> Parts:
+    """One model over its test split.
 
     Raises:
         ValueError: No image has a true box.
@@ -162,6 +179,7 @@ def measure(
     counts = {name: np.zeros(len(edges) - 1) for name, _, edges in (SIMILARITY, NORM)}
     names: list[str] = []
     rows: dict[str, list[np.ndarray]] = {}
+    sums, areas = np.zeros((2, 2)), np.zeros(2)  # F and S; inside and outside
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         loader = Runner.build_dataloader(cfg.test_dataloader, seed=0)
         model = build_model(cfg, checkpoint, trust=args.trust_checkpoint)
@@ -171,14 +189,17 @@ def measure(
         for index, (sample, maps, norm01) in enumerate(parts):
             names.append(sample.img_id)
             arrays = {kind: values.double().cpu().numpy() for kind, values in maps.items()}
-            inside = arrays["S"][inside_boxes(sample, arrays["S"].shape)]
-            counts["similarity"] += count(inside, SIMILARITY[2])
-            counts["norm"] += count(norm01.cpu().numpy(), NORM[2])
+            inside, norm = inside_boxes(sample, arrays["S"].shape), norm01.cpu().numpy()
+            counts["similarity"] += count(arrays["S"][inside], SIMILARITY[2])
+            counts["norm"] += count(norm, NORM[2])
+            for side, where in enumerate((inside, ~inside)):
+                sums[:, side] += norm[where].sum(), (arrays["S"][where] > 0).sum()
+                areas[side] += where.sum()
             if index in pictured:
                 rows[sample.img_path] = draw(sample, arrays)
     if not counts["similarity"].any():
         raise ValueError(f"{cfg.filename}: no test image has a true box to look into")
-    return names, rows, counts
+    return Parts(names, rows, counts, (100 * sums / np.maximum(areas, 1)).ravel().tolist())
 
 
 def draw(sample: Any, maps: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -224,6 +245,17 @@ def write_histogram(
         figure.savefig(temporary, dpi=150)
 
 
+def write_shares(out: Path, shares: dict[str, list[float]], docs: Path | None) -> None:
+    """The shares of all models as csv and, where a document is given, as its table."""
+    rows = [[name, *(f"{value:.1f}" for value in found)] for name, found in shares.items()]
+    with atomic_write(out / "shares.csv") as temporary, temporary.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([["model", *SHARES], *rows])
+    if docs:
+        lines = [["model", *SHARES], ["---"] * (len(SHARES) + 1), *rows]
+        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        write_block(docs, "decomposition", table)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
@@ -238,24 +270,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         images: list[str] | None = None
         rows: dict[str, list[np.ndarray]] = {}
         counts: dict[str, dict[str, np.ndarray]] = {"similarity": {}, "norm": {}}
+        shares: dict[str, list[float]] = {}
         for name, cfg, checkpoint in plan:
-            seen, pictures, counted = measure(cfg, checkpoint, args)
-            if images is not None and seen != images:
+            parts = measure(cfg, checkpoint, args)
+            if images is not None and parts.images != images:
                 raise ValueError(
                     f"--model {name}: its test split has other images than {plan[0][0]}'s; "
                     "compare models of one data set"
                 )
-            images = seen
-            for path, cells in pictures.items():
+            images, shares[name] = parts.images, parts.shares
+            for path, cells in parts.rows.items():
                 rows[path] = rows.get(path, cells[:1]) + cells[1:]
-            for kind, values in counted.items():
+            for kind, values in parts.counts.items():
                 counts[kind][name] = values
         titles = ["image", *(f"{name} {column}" for name, *_ in plan for column in COLUMNS)]
         with atomic_write(args.out / "maps.png") as temporary:
             cv2.imwrite(str(temporary), image_grid(list(rows.values()), titles))
         for kind in (SIMILARITY, NORM):
             write_histogram(args.out, kind, counts[kind[0]])
-    print(f"{len(images or [])} images: maps.png, similarity and norm .csv/.png in {args.out}")
+        write_shares(args.out, shares, args.write_docs)
+    print(
+        f"{len(images or [])} images: maps.png, similarity and norm .csv/.png, shares.csv "
+        f"in {args.out}"
+    )
 
 
 if __name__ == "__main__":

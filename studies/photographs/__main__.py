@@ -4,6 +4,7 @@
     python -m studies.photographs run --bench birds --rows CAM BridgeGap --seeds 0 1 2 --keep
     python -m studies.photographs search --trials 8    # each method its own ranges, on val
     python -m studies.photographs report               # docs/photographs.md from kept results
+    python -m studies.photographs gallery --rows CAM ADL BridgeGap    # maps of what is trained
 
 A row is trained once for each seed; its last epoch and the one that val chose are tested. What is
 finished, here or in studies/results/photographs, is not run again; a killed run goes on.
@@ -22,6 +23,7 @@ from studies.harness.run import run_trials
 from studies.harness.store import keep
 from studies.harness.trial import ROOT, Trial
 from studies.photographs.data import prepare
+from studies.photographs.gallery import draw_gallery
 from studies.photographs.report import write_page
 from studies.photographs.rows import BENCHES, Bench
 from studies.photographs.search import search_all
@@ -37,7 +39,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    run, search, report = (commands.add_parser(name) for name in ("run", "search", "report"))
+    names = ("run", "search", "report", "gallery")
+    run, search, report, gallery = (commands.add_parser(name) for name in names)
     for each in (run, search):
         each.add_argument("--source", type=Path, default=Path("data"), help="above cub_mini")
         each.add_argument("--out", type=Path, default=Path("work_dirs/photographs"))
@@ -50,7 +53,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--dry-run", action="store_true", help="list the trials and run nothing")
     search.add_argument("--trials", type=int, default=8, help="of each method")
     search.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of what is chosen")
-    report.add_argument("--docs", type=Path, default=DOCS, help="folder of the page")
+    for each in (report, gallery):
+        each.add_argument("--docs", type=Path, default=DOCS, help="folder of the page")
+    gallery.add_argument("--out", type=Path, default=Path("work_dirs/photographs"), help="of run")
+    gallery.add_argument("--rows", nargs="+", required=True, help="of the bench birds")
+    gallery.add_argument("--seed", type=int, default=0)
     return parser.parse_args(argv)
 
 
@@ -102,6 +109,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run(args)
         if args.command == "search":
             return search_all(args, KEPT)
+        if args.command == "gallery":
+            rows = [BENCHES["birds"].row(name) for name in args.rows]
+            path = args.docs / "photographs/gallery.jpg"
+            drawn = draw_gallery(
+                BENCHES["birds"], rows, path, root=args.out, kept=KEPT, seed=args.seed
+            )
+            print(f"{path}: {drawn} of {len(rows)} methods")
+            return 0 if drawn == len(rows) else 1
         write_page(args.docs, KEPT)
     return 0
 

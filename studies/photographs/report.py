@@ -125,21 +125,24 @@ def write_csv(lines: Sequence[Line], path: Path) -> None:
 
 
 def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
-    """The page's table: last epoch, then the epoch that val chose."""
+    """The page's table: last epoch, then the epoch that val chose where something was trained."""
     found = {(line.row.name, line.checkpoint): line for line in lines}
-    head = ["method", "seeds", "Top-1 Cls"]
+    trained = any(line.checkpoint == "val" for line in lines)
+    head = ["method", *(["seeds"] if trained else []), "Top-1 Cls"]
     for name in MAIN:
-        head += [NUMBERS[name], "against baseline", "at val's epoch"]
+        head += [NUMBERS[name], "against baseline", *(["at val's epoch"] if trained else [])]
     rows = [head, ["---"] * len(head)]
     for name in names:
         last, chosen = found.get((name, "last")), found.get((name, "val"))
         if last is None:
             continue
-        cells = [name, str(len(last.seeds)), _mean(last, "top1_cls")]
+        seeds = [str(len(last.seeds))] if trained else []
+        cells = [name, *seeds, _mean(last, "top1_cls")]
         for number in MAIN:
             against = last.differences.get(number)
             shown = "" if against is None else f"**{against}**" if against.clear else str(against)
-            cells += [_mean(last, number), shown, _mean(chosen, number) if chosen else ""]
+            at_val = _mean(chosen, number) if chosen else ""
+            cells += [_mean(last, number), shown, *([at_val] if trained else [])]
         rows.append(cells)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

@@ -68,7 +68,7 @@ def words(models, data, out, *more):
 def test_one_row_per_image_and_two_histograms(tool, data, models, tmp_path, capsys):
     tool.main(words(models, data, tmp_path, "--images", "3"))
     assert f"{IMAGES} images" in capsys.readouterr().out
-    written = {"maps.png", "similarity.csv", "similarity.png", "norm.csv", "norm.png"}
+    written = {"maps.png", "similarity.csv", "similarity.png", "norm.csv", "norm.png", "shares.csv"}
     assert {path.name for path in tmp_path.iterdir()} == written
     picture = cv2.imread(str(tmp_path / "maps.png"))
     columns = 1 + 3 * len(models)
@@ -87,6 +87,31 @@ def test_one_row_per_image_and_two_histograms(tool, data, models, tmp_path, caps
     share = 1 / 64
     assert float(rows[0]["CAM"]) * width >= share * 0.999
     assert float(rows[-1]["CAM"]) * width >= share * 0.999
+
+
+def test_shares_count_positions_inside_and_outside(tool, data, models, tmp_path):
+    document = tmp_path / "page.md"
+    _, config, checkpoint = models[0]
+    flags = ["--images", "1", "--write-docs", str(document)]
+    tool.main(words(models[:1], data, tmp_path, *flags))
+    (row,) = csv.DictReader((tmp_path / "shares.csv").open())
+    cfg = Config.fromfile(config)
+    cfg.test_dataloader.dataset.data_root = str(data)
+    cfg.test_dataloader.num_workers = 0
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        cfg.model.data_preprocessor = cfg.data_preprocessor
+        model = tool.build_model(cfg, checkpoint, trust=False)
+        loader = tool.Runner.build_dataloader(cfg.test_dataloader, seed=0)
+        seen = list(tool.decompose(model, loader))
+    where = np.stack([tool.inside_boxes(s, tuple(maps["S"].shape)) for s, maps, _ in seen])
+    norms = np.stack([norm01.numpy() for *_, norm01 in seen])
+    positive = np.stack([maps["S"].numpy() > 0 for _, maps, _ in seen])
+    truth = [a[w].mean() for a in (norms, positive) for w in (where, ~where)]
+    assert 0 < where.mean() < 1
+    assert [float(row[name]) for name in tool.SHARES] == pytest.approx(
+        [100 * value for value in truth], abs=0.051
+    )
+    assert f"| CAM | {row['F inside']} |" in document.read_text()
 
 
 def test_the_three_maps_multiply(tool, data, models):
