@@ -24,6 +24,50 @@ def tool():
 
 def test_the_page_is_current(tool):
     assert tool.PAGE.read_text() == tool.render(), "run python tools/misc/parts_table.py"
+    assert tool.KEYS_PAGE.read_text() == tool.render_keys(), "run python tools/misc/parts_table.py"
+
+
+def test_every_key_is_described(tool):
+    bare = {
+        f"{name}.{key}": text
+        for _, name, kind in tool.parts()
+        for key, _, _, text in tool.keys(kind)[0]
+        if len(text) < 3
+    }
+    assert bare == {}
+
+
+def test_keys_of_a_part(tool):
+    class Plain:
+        def __init__(self, size, *, rate: "float | None" = None): ...
+
+    class Part(Plain):
+        """A part.
+
+        Args:
+            size: Of the :class:`~a.b.Map`,
+                in pixels.
+            rate, ...: Share
+                of what | is left.
+
+        Raises:
+            ValueError: Never: ``rate`` is fine.
+        """
+
+        def __init__(self, size, extra=(1, 2), **kwargs): ...
+
+    Plain.__module__ = Part.__module__ = "wsol_mm.x"
+    rows, parent = tool.keys(Part)
+    assert rows == [
+        ("`size`", "-", "required", "Of the `Map`, in pixels."),
+        ("`extra`", "-", "`(1, 2)`", ""),
+        ("`rate`", "`float \\| None`", "`None`", "Share of what \\| is left."),
+    ]
+    assert parent is None
+    Plain.__module__ = "elsewhere.y"
+    rows, parent = tool.keys(Part)
+    assert [row[0] for row in rows] == ["`size`", "`extra`"]
+    assert parent is Plain
 
 
 def test_every_published_part_names_its_paper(tool):

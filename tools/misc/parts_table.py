@@ -1,9 +1,10 @@
-"""Write docs/parts.md: every name that a config can use, what it is, and the paper it is from.
+"""Write docs/parts.md, every name that a config can use, and docs/config_keys.md, its keys.
 
     python tools/misc/parts_table.py
 
 The paper is the first that the class's docstring cites as `Authors et al., Venue Year`, else the
-first of its module.
+first of its module. Keys are the parameters of the class and of those of our parents that its
+`**kwargs` reach, with the words of their docstrings' `Args`.
 """
 
 import argparse
@@ -13,11 +14,13 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from wsol_mm.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "parts.md"
+KEYS_PAGE = ROOT / "docs" / "config_keys.md"
 # The one preprint has a name instead of a venue.
 CITATION = re.compile(
     r"[A-Z][\w'-]+(?: and [A-Z][\w'-]+| et al\.), "
@@ -26,8 +29,26 @@ CITATION = re.compile(
 HEAD = """# Parts by name
 
 Written by `python tools/misc/parts_table.py` from the docstrings of the classes. In a config a part
-is `dict(type="wsol_mm.Name", ...)`.
+is `dict(type="wsol_mm.Name", ...)`; [its keys](config_keys.md).
 """
+KEYS_HEAD = """# Every config key
+
+Written by `python tools/misc/parts_table.py` from signatures and docstrings.
+`python tools/misc/print_config.py CONFIG` prints a config with everything it inherits;
+`--cfg-options a.b=1` changes one key, and says what it was.
+
+At the top of a config, beside mmengine's own keys (`model`, `train_dataloader`, `optim_wrapper`,
+`param_scheduler`, `default_hooks`, `load_from`, `work_dir`, ...):
+
+| key | type | default | what |
+|---|---|---|---|
+| `classes_from_data` | bool | False | the head gets as many classes as the training data lists |
+| `find_unused_parameters` | bool | False | of DistributedDataParallel |
+| `model_wrapper_cfg` | dict | None | its other arguments |
+| `runner_type` | str | Runner | another class than mmengine's Runner |
+"""
+# `name`, or `first, second, ...`, perhaps with a type in brackets
+ENTRY = re.compile(r" {4}((?:\*{0,2}\w+|\.\.\.)(?:, (?:\*{0,2}\w+|\.\.\.))*)(?: \(.*?\))?: (.*)")
 
 
 def cited(text: str | None) -> str:
@@ -41,11 +62,69 @@ def paper(kind: type) -> str:
     return cited(kind.__dict__.get("__doc__")) or cited(sys.modules[kind.__module__].__doc__)
 
 
+def one_line(text: str) -> str:
+    """A part of a docstring as a cell of a markdown table."""
+    text = " ".join(text.split()).replace("``", "`").replace("|", "\\|")
+    return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", text)
+
+
 def first_sentence(kind: type) -> str:
     """What a class is, in markdown on one line."""
-    summary = " ".join((inspect.getdoc(kind) or "").split("\n\n")[0].split())
-    summary = summary.replace("``", "`").replace("|", "\\|")
-    return re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", summary)
+    return one_line((inspect.getdoc(kind) or "").split("\n\n")[0])
+
+
+def described(kind: type) -> dict[str, str]:
+    """What a class's own docstring says of each argument."""
+    _, _, section = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("\nArgs:\n")
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in section.splitlines():
+        if line and not line.startswith(" "):
+            break
+        if entry := ENTRY.fullmatch(line):
+            names = [name.lstrip("*") for name in entry[1].split(", ")]
+            found |= dict.fromkeys(names, entry[2])
+        elif line:
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+    return {name: one_line(text) for name, text in found.items()}
+
+
+def as_type(annotation: Any) -> str:
+    """A parameter's annotation without module names."""
+    if annotation is inspect.Parameter.empty:
+        return "-"
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return "`" + re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text).replace("|", "\\|") + "`"
+
+
+def keys(kind: type) -> tuple[list[tuple[str, str, str, str]], type | None]:
+    """The keys of a part.
+
+    Returns:
+        Name, type, default and description of each; and the first parent of another toolbox whose
+        keys it takes besides, None where it takes no more.
+    """
+    rows: dict[str, tuple[str, str, str, str]] = {}
+    words: dict[str, str] = {}
+    for base in kind.__mro__:
+        if base.__module__.startswith("wsol_mm."):
+            words = described(base) | words
+    for base in kind.__mro__:
+        if "__init__" not in base.__dict__:
+            continue
+        if not base.__module__.startswith("wsol_mm."):
+            return list(rows.values()), None if base is object else base
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]
+        for parameter in parameters:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            required = parameter.default is parameter.empty
+            default = "required" if required else f"`{parameter.default!r}`".replace("|", "\\|")
+            cells = (as_type(parameter.annotation), default, words.get(parameter.name, ""))
+            rows.setdefault(parameter.name, (f"`{parameter.name}`", *cells))
+        if all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return list(rows.values()), None
 
 
 def parts() -> Iterator[tuple[str, str, type]]:
@@ -77,12 +156,34 @@ def render() -> str:
     return "\n".join(lines)
 
 
+def render_keys() -> str:
+    """The page of keys."""
+    lines = [KEYS_HEAD]
+    for group, members in groupby(parts(), key=lambda part: part[0]):
+        lines.append(f"## {group}\n")
+        for _, name, kind in members:
+            rows, parent = keys(kind)
+            lines += [f"### {name}\n", first_sentence(kind) + "\n"]
+            if rows:
+                lines += ["| key | type | default | what |", "|---|---|---|---|"]
+                lines += [f"| {' | '.join(row)} |" for row in rows] + [""]
+            if parent is not None:
+                also = "And those" if rows else "Those"
+                lines.append(
+                    f"{also} of `{parent.__module__.split('.')[0]}`'s `{parent.__name__}`.\n"
+                )
+            elif not rows:
+                lines.append("No keys.\n")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run the tool."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    with atomic_write(PAGE) as temporary:
-        temporary.write_text(render())
-    print(f"{PAGE}: written")
+    for page, text in ((PAGE, render()), (KEYS_PAGE, render_keys())):
+        with atomic_write(page) as temporary:
+            temporary.write_text(text)
+        print(f"{page}: written")
 
 
 if __name__ == "__main__":
