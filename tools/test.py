@@ -3,6 +3,7 @@
     python tools/test.py configs/cam/resnet50_cub.py work_dirs/resnet50_cub/epoch_50.pth
     python tools/test.py CONFIG CHECKPOINT --out results.json --show-dir pictures
     python tools/test.py CONFIG CHECKPOINT --dump-maps maps
+    python tools/test.py CONFIG CHECKPOINT --tta --cfg-options tta_scales="[1,0.75,1.25]"
 
 Where the test evaluator says ``threshold='val'``, the validation split is run first with the same
 model, and the threshold that is best there is carried over.
@@ -55,6 +56,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--dump-maps", metavar="DIR", help="keep the maps and lists for tools/eval_maps.py"
     )
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="average maps and scores over a mirror image and the config's tta_scales (1, .75, "
+        "1.25), or over its own tta_pipeline",
+    )
     return parser.parse_args()
 
 
@@ -83,6 +90,10 @@ def apply_options(cfg: Config, args: argparse.Namespace) -> None:
         if out:
             entries = metric_entries(cfg.test_evaluator)
             cfg.test_evaluator = [*entries, {"type": f"wsol_mm.{kind}", "out": out}]
+    if args.tta:
+        from wsol_mm.apis.test_time_augmentation import use_tta
+
+        use_tta(cfg)
 
 
 def carry_threshold_over(runner: Runner) -> dict[str, Any] | None:
@@ -145,6 +156,7 @@ def write_results(args: argparse.Namespace, cfg: Config, numbers: dict[str, Any]
         "config": args.config,
         "checkpoint": args.checkpoint,
         "cfg_options": {key: repr(value) for key, value in args.cfg_options.items()},
+        "tta": args.tta,
         "details": [str(file) for file in files],
         "records": [str(file.with_name(f"{file.stem}_records.npz")) for file in files],
         "wsol_mm": __version__,

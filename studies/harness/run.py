@@ -277,10 +277,12 @@ def _chosen(trial: Trial, facts: Mapping[str, Any], work_dir: Path) -> dict[str,
 def _test(trial: Trial, folder: Path, files: Mapping[str, Path], stages: _Stages) -> dict[str, Any]:
     """Test the best checkpoint."""
     out = folder / f"test-{trial_key(trial)[:8]}"
-    config = write_config(resolved_config(trial, test=True), out / "config.py", files)
+    cfg = resolved_config(trial, test=True)
+    tta = ["--tta"] if "tta_scales" in cfg else []
+    config = write_config(cfg, out / "config.py", files)
     file = out / "result.json"
     checkpoint = chosen_checkpoint(trial, folder / "train")
-    stages.run("test.py", config, checkpoint, "--work-dir", out, "--out", file)
+    stages.run("test.py", config, checkpoint, "--work-dir", out, "--out", file, *tta)
     numbers = json.loads(file.read_text())
     info = numbers.pop("info")
     found: dict[str, Any] = {"metrics": _without_prefix(numbers), "stamp": {}}

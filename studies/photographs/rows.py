@@ -373,6 +373,14 @@ UNTRAINED = (
         baseline="CAM + ARM",
         threshold=0.5,
     ),
+    Row(
+        "CAM, flip and scales",
+        IN1K,
+        test_options={"test_evaluator.threshold": "oracle", "tta_scales": (1, 0.75, 1.25)},
+        seeds=1,
+        checkpoints=("last",),
+        notes="mean of six views' maps, scales 1, .75 and 1.25",
+    ),
 )
 
 BENCHES: dict[str, Bench] = {

@@ -116,6 +116,29 @@ def test_test_carries_the_val_threshold_over(trained, data, monkeypatch, tmp_pat
     assert val["wsol/gt_known"] == val["wsol/max_box_acc"]
 
 
+def test_tta_averages_views_in_val_and_test(trained, data, monkeypatch, tmp_path):
+    common = (CAM, trained / "epoch_1.pth", "--work-dir", tmp_path, "--tta")
+    scales = {"tta_scales": "[1,0.5]"}
+    call(
+        monkeypatch,
+        "test.py",
+        *(*common, "--out", tmp_path / "r.json", "--dump-maps", tmp_path / "maps"),
+        *overrides(data, **scales),
+    )
+    numbers = json.loads((tmp_path / "r.json").read_text())
+    assert numbers["info"]["tta"] is True
+    maps = [np.load(file) for file in (tmp_path / "maps").rglob("*.npy")]
+    assert [score_map.shape for score_map in maps] == [(96, 96)] * IMAGES
+    words = overrides(data, **scales, **{"test_dataloader.dataset.split": "val"})
+    call(
+        monkeypatch,
+        "test.py",
+        *(*common, "--out", tmp_path / "v.json", "--threshold", "oracle", *words),
+    )
+    val = json.loads((tmp_path / "v.json").read_text())
+    assert numbers["wsol/threshold"] == val["wsol/best_threshold_iou50"]
+
+
 def test_a_detector_trains_and_tests(data, monkeypatch, tmp_path, capsys):
     words = overrides(data)
     call(monkeypatch, "train.py", DETECTOR, "--work-dir", tmp_path, "--no-pretrained", *words)

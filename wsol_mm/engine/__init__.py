@@ -18,6 +18,7 @@ from wsol_mm.engine.strict_checkpoint import (
 )
 from wsol_mm.engine.token_cache import fill_token_cache, weights_sha256
 from wsol_mm.engine.token_cache_hook import TokenCacheHook
+from wsol_mm.engine.tta_hook import TTAHook
 from wsol_mm.engine.warm_stage_hook import WarmStageHook
 from wsol_mm.engine.whole_checkpoint import (
     CheckpointError,
@@ -32,6 +33,7 @@ __all__ = [
     "PolarityVoteHook",
     "SeedHook",
     "StrictCheckpointHook",
+    "TTAHook",
     "TokenCacheHook",
     "UnavailableCheckpointError",
     "UnfitCheckpointError",

@@ -195,6 +195,11 @@ _EXPORTS = {
         "patch_map",
         "square_grid",
     ),
+    "view_averaging": (
+        "average_maps",
+        "cubic_weights",
+        "maps_in_frame",
+    ),
     "weighted_entropy": (
         "check_weighted_entropy",
         "contributing",

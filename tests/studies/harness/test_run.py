@@ -115,6 +115,14 @@ def test_test_options_share_the_training(tmp_path):
     assert result_file(shown, tmp_path) != result_file(CAM, tmp_path)
 
 
+def test_scales_of_a_test_ask_the_tool_for_its_views(tools, tmp_path):
+    run_trials([CAM, replace(CAM, test_options={"tta_scales": (1, 2)})], tmp_path)
+    assert ["--tta" in words for name, words, _ in tools.calls if name == "test.py"] == [
+        False,
+        True,
+    ]
+
+
 def test_the_last_checkpoint_shares_the_training_and_is_another_result(tools, tmp_path):
     last = replace(CAM, checkpoint="last")
     assert trial_key(last, test=False) == trial_key(CAM, test=False)
