@@ -1,14 +1,6 @@
 # ACoL with ResNet-50 on CUB-200-2011.
 # Learning rate: the benchmark's search, as transcribed by third parties.
-_base_ = [
-    "../_base_/models/resnet50_acol.py",
-    "../_base_/datasets/cub.py",
-    "../_base_/schedules/cam_50e.py",
-    "../_base_/cls_runtime.py",
-]
+_base_ = ["../cam/resnet50_cub.py", "../_base_/methods/acol.py"]
 
-model = dict(
-    backbone=dict(strides=(1, 2, 1, 1)),  # 28x28 maps
-    head=dict(num_classes=200),
-)
-optim_wrapper = dict(optimizer=dict(lr=1.700073e-5))
+model = _base_.acol.resnet50.model
+optim_wrapper = dict(_base_.pop("acol").resnet50.optim_wrapper, optimizer=dict(lr=1.700073e-5))

@@ -1,11 +1,8 @@
 # ACoL with ResNet-50 on ILSVRC.
 # Learning rate: CAM's on this data set; threshold: CUB's. Default, not searched.
-_base_ = [
-    "../_base_/models/resnet50_acol.py",
-    "../_base_/datasets/ilsvrc.py",
-    "../_base_/schedules/cam_10e.py",
-    "../_base_/cls_runtime.py",
-]
+_base_ = ["../cam/resnet50_ilsvrc.py", "../_base_/methods/acol.py"]
 
-model = dict(backbone=dict(strides=(1, 2, 1, 1)))  # 28x28 maps
-optim_wrapper = dict(optimizer=dict(lr=3.108411e-5))
+# the benchmark keeps the ImageNet classifier with CAM alone
+_base_.model.head.pop("init_cfg")
+model = _base_.acol.resnet50.model
+optim_wrapper = _base_.pop("acol").resnet50.optim_wrapper

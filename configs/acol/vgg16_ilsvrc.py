@@ -1,10 +1,5 @@
 # ACoL with VGG-16 on ILSVRC.
 # Learning rate: CAM's on this data set; threshold: CUB's. Default, not searched.
-_base_ = [
-    "../_base_/models/vgg16_acol.py",
-    "../_base_/datasets/ilsvrc.py",
-    "../_base_/schedules/cam_10e.py",
-    "../_base_/cls_runtime.py",
-]
+_base_ = ["../cam/vgg16_ilsvrc.py", "../_base_/methods/acol.py"]
 
-optim_wrapper = dict(optimizer=dict(lr=1.654502e-5))
+model = _base_.pop("acol").vgg16.model

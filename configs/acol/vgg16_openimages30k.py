@@ -1,12 +1,5 @@
 # ACoL with VGG-16 on OpenImages30k.
 # Learning rate: CAM's on this data set; threshold: CUB's. Default, not searched.
-_base_ = [
-    "../_base_/models/vgg16_acol.py",
-    "../_base_/datasets/openimages30k.py",
-    "../_base_/schedules/cam_10e.py",
-    "../_base_/cls_runtime.py",
-]
+_base_ = ["../cam/vgg16_openimages30k.py", "../_base_/methods/acol.py"]
 
-model = dict(head=dict(num_classes=100))
-optim_wrapper = dict(optimizer=dict(lr=3.4052401e-4))
-default_hooks = dict(checkpoint=dict(save_best="wsol/pxap"))
+model = _base_.pop("acol").vgg16.model

@@ -1,11 +1,5 @@
 # ADL with ResNet-50 on OpenImages30k.
 # Default, not searched: the settings of resnet50_cub.py at CAM's learning rate for this data set.
-_base_ = "../cam/resnet50_openimages30k.py"
+_base_ = ["../cam/resnet50_openimages30k.py", "../_base_/methods/adl.py"]
 
-model = dict(
-    type="wsol_mm.WSOLClassifier",
-    layers=[
-        dict(after=name, layer=dict(type="wsol_mm.ADL", drop_rate=0.24, threshold=0.76))
-        for name in ("backbone.layer3.0", "backbone.layer4.0", "backbone.layer4.2")
-    ],
-)
+model = _base_.pop("adl").resnet50

@@ -7,7 +7,7 @@ _base_ = [
     "../_base_/cls_runtime.py",
 ]
 
-data_preprocessor = dict(mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0])
+data_preprocessor = _base_.pop("efficientnet_lite0").data_preprocessor
 model = dict(head=dict(num_classes=200))
 classes_from_data = True  # 200 is for the whole of CUB
 train_dataloader = dict(batch_size=16)

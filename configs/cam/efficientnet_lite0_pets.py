@@ -6,7 +6,7 @@ _base_ = [
     "../_base_/cls_runtime.py",
 ]
 
-data_preprocessor = dict(mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0])
+data_preprocessor = _base_.pop("efficientnet_lite0").data_preprocessor
 model = dict(head=dict(num_classes=3))
 classes_from_data = True
 train_dataloader = dict(batch_size=16)

@@ -1,4 +1,4 @@
 # Control: every image is enhanced by the mean over all classes' contexts (eq. 6's 1/n sum).
-_base_ = "./efficientnet_lite0_cub.py"
+_base_ = ["./efficientnet_lite0_cub.py", "../_base_/methods/ci_cam_controls.py"]
 
-model = dict(head=dict(context_pool=dict(type="wsol_mm.AveragedContextPool")))
+model = _base_.pop("ci_cam_controls").averaged

@@ -1,4 +1,4 @@
 # Control: every class is enhanced by the context of another one, always the same.
-_base_ = "./efficientnet_lite0_cub.py"
+_base_ = ["./efficientnet_lite0_cub.py", "../_base_/methods/ci_cam_controls.py"]
 
-model = dict(head=dict(context_pool=dict(type="wsol_mm.ShuffledContextPool")))
+model = _base_.pop("ci_cam_controls").shuffled

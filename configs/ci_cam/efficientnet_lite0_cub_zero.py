@@ -1,4 +1,4 @@
 # Control: a pool that stays zero, so that only the projection's bias changes the features.
-_base_ = "./efficientnet_lite0_cub.py"
+_base_ = ["./efficientnet_lite0_cub.py", "../_base_/methods/ci_cam_controls.py"]
 
-model = dict(head=dict(context_pool=dict(_delete_=True, type="wsol_mm.ZeroContextPool", size=14)))
+model = _base_.pop("ci_cam_controls").zero

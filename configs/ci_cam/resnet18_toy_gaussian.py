@@ -1,6 +1,5 @@
 # Control: the same fixed bump in the middle of the image for every class instead of the pool.
-_base_ = "./resnet18_toy.py"
+_base_ = ["./resnet18_toy.py", "../_base_/methods/ci_cam_controls.py"]
 
-model = dict(
-    head=dict(context_pool=dict(_delete_=True, type="wsol_mm.GaussianContextPool", size=12))
-)
+model = _base_.pop("ci_cam_controls").gaussian
+model.head.context_pool.size = 12

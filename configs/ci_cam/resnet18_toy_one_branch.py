@@ -1,9 +1,4 @@
 # Control: no second branch. Two branches with the same features have the same loss twice.
-_base_ = "../nl_ccam/resnet18_toy.py"
+_base_ = ["../nl_ccam/resnet18_toy.py", "../_base_/methods/ci_cam_controls.py"]
 
-model = dict(
-    head=dict(
-        combination=dict(_delete_=True, name="neg_quadratic"),
-        loss=dict(loss_weight=2.0),
-    )
-)
+model = _base_.pop("ci_cam_controls").one_branch

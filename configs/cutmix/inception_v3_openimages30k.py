@@ -1,7 +1,5 @@
 # CutMix with Inception V3 on OpenImages30k.
 # Default, not searched: the settings of inception_v3_cub.py at CAM's learning rate for this data set.
-_base_ = "../cam/inception_v3_openimages30k.py"
+_base_ = ["../cam/inception_v3_openimages30k.py", "../_base_/methods/cutmix.py"]
 
-data_preprocessor = dict(
-    batch_augments=dict(augments=dict(type="mmpretrain.CutMix", alpha=0.04), probs=0.3)
-)
+data_preprocessor = _base_.pop("cutmix").inception_v3

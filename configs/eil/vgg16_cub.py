@@ -5,17 +5,13 @@ _base_ = [
     "../_base_/datasets/cub.py",
     "../_base_/schedules/bridgegap_70e.py",
     "../_base_/cls_runtime.py",
+    "../_base_/methods/eil.py",
 ]
 
 model = dict(
     type="wsol_mm.WSOLClassifier",
-    erasing=dict(
-        after="backbone.features.12",  # conv4_3, before the last pooling
-        # every position above the threshold
-        layer=dict(type="wsol_mm.AttentiveDropout", threshold=0.7, drop_prob=1.0),
-        loss="classification",
-        loss_weight=1.0,
-    ),
+    # conv4_3, before the last pooling
+    erasing=dict(_base_.pop("eil"), after="backbone.features.12"),
     head=dict(num_classes=200),
 )
 optim_wrapper = dict(

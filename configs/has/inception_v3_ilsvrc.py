@@ -1,15 +1,10 @@
 # Hide-and-Seek with Inception V3 on ILSVRC.
 # Default, not searched: the settings of inception_v3_cub.py at CAM's learning rate for this data set.
-_base_ = "../cam/inception_v3_ilsvrc.py"
+_base_ = ["../cam/inception_v3_ilsvrc.py", "../_base_/methods/has.py"]
 
 train_pipeline = [
     *_base_.train_pipeline[:-1],
-    dict(
-        type="wsol_mm.HideAndSeek",
-        grid_size=170,
-        drop_rate=0.26,
-        mean=_base_.data_preprocessor.mean,
-    ),
+    dict(_base_.pop("has").inception_v3, mean=_base_.data_preprocessor.mean),
     _base_.train_pipeline[-1],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

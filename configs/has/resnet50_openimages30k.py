@@ -1,15 +1,10 @@
 # Hide-and-Seek with ResNet-50 on OpenImages30k.
 # Default, not searched: the settings of resnet50_cub.py at CAM's learning rate for this data set.
-_base_ = "../cam/resnet50_openimages30k.py"
+_base_ = ["../cam/resnet50_openimages30k.py", "../_base_/methods/has.py"]
 
 train_pipeline = [
     *_base_.train_pipeline[:-1],
-    dict(
-        type="wsol_mm.HideAndSeek",
-        grid_size=120,
-        drop_rate=0.66,
-        mean=_base_.data_preprocessor.mean,
-    ),
+    dict(_base_.pop("has").resnet50, mean=_base_.data_preprocessor.mean),
     _base_.train_pipeline[-1],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -1,15 +1,10 @@
 # Hide-and-Seek with VGG-16 on ILSVRC.
 # Default, not searched: the settings of vgg16_cub.py at CAM's learning rate for this data set.
-_base_ = "../cam/vgg16_ilsvrc.py"
+_base_ = ["../cam/vgg16_ilsvrc.py", "../_base_/methods/has.py"]
 
 train_pipeline = [
     *_base_.train_pipeline[:-1],
-    dict(
-        type="wsol_mm.HideAndSeek",
-        grid_size=65,
-        drop_rate=0.47,
-        mean=_base_.data_preprocessor.mean,
-    ),
+    dict(_base_.pop("has").vgg16, mean=_base_.data_preprocessor.mean),
     _base_.train_pipeline[-1],
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

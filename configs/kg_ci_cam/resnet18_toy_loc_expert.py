@@ -1,9 +1,5 @@
 # KG-CI-CAM's localization expert on toy scenes, with the weight of most networks on CUB.
-_base_ = "../ci_cam/resnet18_toy.py"
+_base_ = ["../ci_cam/resnet18_toy.py", "../_base_/methods/kg_experts.py"]
 
-model = dict(
-    type="wsol_mm.CausalExpert",
-    loss_difference=dict(type="wsol_mm.DifferenceLoss", loss_weight=0.5),
-    threshold=0.25,
-)
-default_hooks = dict(checkpoint=dict(save_best="wsol/gt_known"))
+model = _base_.kg_experts.loc.model
+default_hooks = _base_.pop("kg_experts").loc.default_hooks

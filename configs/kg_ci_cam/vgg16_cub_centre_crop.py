@@ -1,12 +1,10 @@
-# The paper's test of vgg16_cub.py: squash to 344, centre crop of 224, ground truth clipped to it. NOT
-# comparable with full-frame numbers: a constant box does well here.
-_base_ = "./vgg16_cub.py"
+# The paper's test of vgg16_cub.py, centre crop. NOT comparable with full-frame numbers.
+_base_ = ["./vgg16_cub.py", "../_base_/methods/kg_centre_crop.py"]
 
 test_pipeline = [
-    dict(type="LoadImageFromFile"),
-    dict(type="wsol_mm.Resize", scale=(344, 344)),
-    dict(type="wsol_mm.CenterCrop", crop_size=224),
+    _base_.test_pipeline[0],
+    *_base_.kg_centre_crop.vgg16_cub.view,
     *_base_.test_pipeline[2:],
 ]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_evaluator = dict(protocol="kg_ci_cam_centre_crop", threshold="oracle")
+test_evaluator = _base_.pop("kg_centre_crop").vgg16_cub.evaluator

@@ -1,11 +1,10 @@
 # The classification expert as the text has it. Weights: section IV-B; threshold and steps of the rate,
 # which it does not give: the released code.
-_base_ = "./vgg16_cub_ci_cam_paper.py"
+_base_ = ["./vgg16_cub_ci_cam_paper.py", "../_base_/methods/kg_experts.py"]
 
-model = dict(
-    type="wsol_mm.CausalExpert",
+model = _base_.kg_experts.cls.model
+model.update(
     head=dict(rho=1.0),
-    loss_fore=dict(type="mmpretrain.CrossEntropyLoss", loss_weight=1.0),
     loss_area=dict(type="wsol_mm.AreaLoss", loss_weight=0.04),
     threshold=0.08,
 )
@@ -13,4 +12,4 @@ param_scheduler = [
     _base_.param_scheduler[0],
     dict(type="StepLR", step_size=14, gamma=0.5, by_epoch=True),
 ]
-default_hooks = dict(checkpoint=dict(save_best="wsol/top1_cls"))
+default_hooks = _base_.pop("kg_experts").cls.default_hooks

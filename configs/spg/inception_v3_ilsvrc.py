@@ -1,10 +1,5 @@
 # SPG with Inception V3 on ILSVRC.
 # Learning rate: CAM's on this data set; thresholds: CUB's. Default, not searched.
-_base_ = [
-    "../_base_/models/inception_v3_spg.py",
-    "../_base_/datasets/ilsvrc.py",
-    "../_base_/schedules/cam_10e.py",
-    "../_base_/cls_runtime.py",
-]
+_base_ = ["../cam/inception_v3_ilsvrc.py", "../_base_/methods/spg.py"]
 
-optim_wrapper = dict(optimizer=dict(lr=3.606503e-4))
+model = _base_.pop("spg").inception_v3.model

@@ -1,11 +1,8 @@
 # SPG with ResNet-50 on ILSVRC.
 # Learning rate: CAM's on this data set; thresholds: CUB's. Default, not searched.
-_base_ = [
-    "../_base_/models/resnet50_spg.py",
-    "../_base_/datasets/ilsvrc.py",
-    "../_base_/schedules/cam_10e.py",
-    "../_base_/cls_runtime.py",
-]
+_base_ = ["../cam/resnet50_ilsvrc.py", "../_base_/methods/spg.py"]
 
-model = dict(backbone=dict(strides=(1, 2, 1, 1)))  # 28x28 maps
-optim_wrapper = dict(optimizer=dict(lr=3.108411e-5))
+# the benchmark keeps the ImageNet classifier with CAM alone
+_base_.model.head.pop("init_cfg")
+model = _base_.spg.resnet50.model
+optim_wrapper = _base_.pop("spg").resnet50.optim_wrapper

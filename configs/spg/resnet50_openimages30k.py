@@ -1,12 +1,6 @@
 # SPG with ResNet-50 on OpenImages30k.
 # Learning rate: CAM's on this data set; thresholds: CUB's. Default, not searched.
-_base_ = [
-    "../_base_/models/resnet50_spg.py",
-    "../_base_/datasets/openimages30k.py",
-    "../_base_/schedules/cam_10e.py",
-    "../_base_/cls_runtime.py",
-]
+_base_ = ["../cam/resnet50_openimages30k.py", "../_base_/methods/spg.py"]
 
-model = dict(head=dict(num_classes=100))
-optim_wrapper = dict(optimizer=dict(lr=1.07117324e-3))
-default_hooks = dict(checkpoint=dict(save_best="wsol/pxap"))
+model = _base_.spg.resnet50.model
+optim_wrapper = _base_.pop("spg").resnet50.optim_wrapper

@@ -1,11 +1,6 @@
 # SPG with VGG-16 on CUB-200-2011.
 # Learning rate: the benchmark's search, as transcribed by third parties.
-_base_ = [
-    "../_base_/models/vgg16_spg.py",
-    "../_base_/datasets/cub.py",
-    "../_base_/schedules/cam_50e.py",
-    "../_base_/cls_runtime.py",
-]
+_base_ = ["../cam/vgg16_cub.py", "../_base_/methods/spg.py"]
 
-model = dict(head=dict(num_classes=200))
-optim_wrapper = dict(optimizer=dict(lr=1.2558923e-4))
+model = _base_.spg.vgg16.model
+optim_wrapper = dict(_base_.pop("spg").vgg16.optim_wrapper, optimizer=dict(lr=1.2558923e-4))

@@ -4,11 +4,11 @@ _base_ = [
     "../_base_/datasets/toy_det.py",
     "../_base_/schedules/wend_toy_8e.py",
     "../_base_/det_runtime.py",
+    "../_base_/methods/wend.py",
 ]
 
 model = dict(
-    eta=0.125,
-    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
+    **_base_.pop("wend").cub,
     detector=dict(
         # configs/cam/resnet18_toy.py's backbone, 12x12 cells of 8 px
         backbone=dict(

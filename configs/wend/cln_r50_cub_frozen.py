@@ -1,4 +1,4 @@
 # Table 6: the CLN of cln_r50_cub.py on features as ImageNet left them, statistics of batch norm included.
-_base_ = "./cln_r50_cub.py"
+_base_ = ["./cln_r50_cub.py", "../_base_/methods/frozen.py"]
 
-model = dict(detector=dict(backbone=dict(frozen_stages=4)))
+model = _base_.pop("frozen")

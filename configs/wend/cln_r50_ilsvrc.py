@@ -4,10 +4,7 @@ _base_ = [
     "../_base_/datasets/ilsvrc_det.py",
     "../_base_/schedules/wend_sgd_10e.py",
     "../_base_/det_runtime.py",
+    "../_base_/methods/wend.py",
 ]
 
-# the paper's row of this data set for Faster R-CNN with DenseNet161; it gives none for CLN
-model = dict(
-    eta=0.03125,
-    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1),
-)
+model = _base_.pop("wend").ilsvrc

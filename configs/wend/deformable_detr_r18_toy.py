@@ -6,10 +6,11 @@ _base_ = [
     "../_base_/datasets/toy_det.py",
     "../_base_/schedules/wend_adam_50e.py",
     "../_base_/det_runtime.py",
+    "../_base_/methods/wend.py",
 ]
 
 model = dict(
-    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.9, tau2=0.9),
+    **_base_.pop("wend").detr_cub,
     detector=dict(
         num_feature_levels=1,
         backbone=dict(

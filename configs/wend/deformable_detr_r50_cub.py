@@ -4,9 +4,7 @@ _base_ = [
     "../_base_/datasets/cub_det.py",
     "../_base_/schedules/wend_adam_50e.py",
     "../_base_/det_runtime.py",
+    "../_base_/methods/wend.py",
 ]
 
-# Table 11's best row, eta 1; Table 2 is .3 better, so its values differ
-model = dict(
-    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.9, tau2=0.9),
-)
+model = _base_.pop("wend").detr_cub

@@ -1,7 +1,5 @@
 # faster_rcnn_densenet161_ilsvrc.py under the paper's test: the middle 224 of 256 px, ground truth clipped to it (protocol wend).
-_base_ = "./faster_rcnn_densenet161_ilsvrc.py"
+_base_ = ["./faster_rcnn_densenet161_ilsvrc.py", "../_base_/methods/wend_test.py"]
 
-val_dataloader = dict(dataset=dict(pipeline=_base_.centre_crop_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=_base_.centre_crop_pipeline))
-val_evaluator = dict(protocol="wend")
-test_evaluator = dict(protocol="wend")
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline=_base_.centre_crop_pipeline))
+val_evaluator = test_evaluator = _base_.pop("wend_test")

@@ -4,10 +4,7 @@ _base_ = [
     "../_base_/datasets/ilsvrc_det.py",
     "../_base_/schedules/wend_sgd_10e.py",
     "../_base_/det_runtime.py",
+    "../_base_/methods/wend.py",
 ]
 
-# the paper's DenseNet161 (Table 8); it gives no values for ResNet-50
-model = dict(
-    eta=0.03125,
-    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=4, alpha=0.25, tau1=0.1, tau2=0.1),
-)
+model = _base_.pop("wend").ilsvrc

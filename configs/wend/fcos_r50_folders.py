@@ -4,10 +4,8 @@ _base_ = [
     "../_base_/datasets/folders_det.py",
     "../_base_/schedules/wend_sgd_50e.py",
     "../_base_/det_runtime.py",
+    "../_base_/methods/wend.py",
 ]
 
 # CUB's values, where the loss is too weak to overturn a label
-model = dict(
-    eta=0.125,
-    loss_we=dict(type="wsol_mm.WeightedEntropyLoss", gamma=6, alpha=0.1, tau1=0.3, tau2=0.3),
-)
+model = _base_.pop("wend").cub

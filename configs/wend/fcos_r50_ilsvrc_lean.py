@@ -1,17 +1,4 @@
-# The FCOS of fcos_r50_ilsvrc.py with a head that costs next to nothing beside its backbone, which the paper
-# does not have: C5 goes through one 1x1 layer to 256 channels, and each branch has one 3x3 layer of 256.
-_base_ = "./fcos_r50_ilsvrc.py"
+# The FCOS of fcos_r50_ilsvrc.py with a lean head, which the paper does not have.
+_base_ = ["./fcos_r50_ilsvrc.py", "../_base_/methods/fcos_lean.py"]
 
-model = dict(
-    detector=dict(
-        neck=dict(
-            type="mmdet.ChannelMapper",
-            in_channels=[2048],
-            out_channels=256,
-            kernel_size=1,
-            num_outs=1,
-            norm_cfg=dict(type="GN", num_groups=32),
-        ),
-        bbox_head=dict(in_channels=256, feat_channels=256),
-    ),
-)
+model = _base_.pop("fcos_lean")

@@ -15,6 +15,7 @@ from mmengine.registry import MODELS, DefaultScope
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.py"))
 RUNNABLE = [name for name in FILES if not name.startswith("_base_/")]
+METHODS = [name for name in FILES if name.startswith("_base_/methods/")]
 
 # Largest widths in the tests that run a network; the full-size build covers the rest.
 SLIM = {"fc_out_channels": 32, "feat_channels": 256, "num_classes": 10, "split": 5, "lowest": 5}
@@ -34,6 +35,18 @@ def split(path):
             bases = [value] if isinstance(value, str) else value
             tree.body.remove(node)
     return bases, tree
+
+
+def states_a_value(tree):
+    """Whether a body says more than which parts of its bases it takes."""
+    taken = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "pop":
+            taken.update(map(id, node.args))
+        elif isinstance(node, ast.Subscript):
+            taken.update(map(id, ast.walk(node.slice)))
+    constants = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return any(id(node) not in taken for node in constants)
 
 
 def chain(path):
@@ -147,6 +160,26 @@ def test_repeats_no_inherited_value(name, load_config):
     own = {}
     exec(compile(tree, str(path), "exec"), names, own)
     assert list(repeated(own, inherited)) == []
+
+
+def test_no_two_configs_state_the_same_values():
+    """What several configs share stands in a base: under ``_base_/methods`` if no key is free."""
+    stated = {}
+    for name in RUNNABLE:
+        tree = split(CONFIGS / name)[1]
+        if states_a_value(tree):
+            stated.setdefault(ast.unparse(tree), []).append(name)
+    assert [names for names in stated.values() if len(names) > 1] == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_one_key_that_configs_take(name, load_config):
+    """MMEngine refuses two bases with one key, so a method has its own, which leaves by ``pop``."""
+    key = Path(name).stem
+    assert list(load_config(name)) == [key]
+    users = [config for config in RUNNABLE if f"../{name}" in split(CONFIGS / config)[0]]
+    assert users
+    assert [config for config in users if key in load_config(config)] == []
 
 
 @pytest.mark.parametrize("name", RUNNABLE)

