@@ -92,8 +92,8 @@ def table(rows: list[dict[str, float]], ious: NDArray[np.float64], classes: int)
         [
             f"{len(ious)} photographs of {classes} classes of birds, none of which the model "
             f"has: {shares}",
-            "(`python -m studies.labelling.confidence`). Area under the ROC curve, 95 % intervals "
-            "over images:",
+            "(`python -m studies.labelling.confidence --data-root data/CUB_200_2011`). Area under "
+            "the ROC curve, 95 % intervals over images:",
             "",
             *lines,
         ]
