@@ -37,6 +37,13 @@ def machine() -> dict[str, str]:
     return facts
 
 
+def block_of(path: Path, name: str) -> str | None:
+    """What stands between the markers of a block, see :func:`write_block`; None without them."""
+    begin, end = f"<!-- {name}:begin -->\n", f"\n<!-- {name}:end -->"
+    _, found, rest = path.read_text().partition(begin)
+    return rest.partition(end)[0] if found else None
+
+
 def write_block(path: Path, name: str, text: str) -> None:
     """Replace what stands between ``<!-- name:begin -->`` and ``<!-- name:end -->``.
 

@@ -1,45 +1,21 @@
-"""CI-CAM's studies (Shao et al., ACM MM 2021): Tables 3 and 4 and Figure 4 of the paper."""
+"""CI-CAM's studies (Shao et al., ACM MM 2021): the trials of its tables and of Figure 4."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from studies.harness.trial import Trial, resolved_config
 from studies.papers.figures import draw_curves
-from studies.papers.tables import Column, PaperTable, Row
+from studies.papers.numbers import load_paper, value
+from studies.papers.tables import PaperTable, Row
 from studies.toy.methods import SHORT
 
-TITLE = "CI-CAM (Shao et al., ACM MM 2021)"
-COLUMNS = {
-    "Top-1 Cls": "top1_cls",
-    "Top-5 Cls": "top5_cls",
-    "Top-1 Loc": "top1_loc",
-    "Top-5 Loc": "top5_loc",
-    "GT-known Loc": "gt_known",
-}
 RATE, TOY_RATE = 0.01, 0.1  # the configs' own on CUB and on toy scenes
-RATES = {
-    0.001: "74.28 58.28 76.37",
-    0.002: "74.77 59.23 77.80",
-    0.005: "74.49 58.27 76.94",
-    RATE: "75.56 58.39 75.68",
-    0.02: "74.58 57.90 76.54",
-    0.04: "74.53 59.03 77.63",
-    0.08: "74.20 58.70 77.77",
-}
 ONE_BRANCH = "_one_branch"
-THETAS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
-PROTOCOL_NOTE = (
-    "The paper's test: one box by two thresholds on the full frame, theta chosen on the test set, "
-    "classes ranked by an extra pass over a centre crop; not comparable with one pass."
-)
-TOY_NOTE = (
-    "Toy: a narrow ResNet-18 with a short schedule, tested in one pass; the paper's numbers are "
-    "left out."
-)
+DATA = {"CUB": "cub", "ILSVRC": "ilsvrc"}
 
 
 def ci_cam(
@@ -57,6 +33,12 @@ def ci_cam(
         config = f"configs/ci_cam/resnet18_toy{variant}.py"
         return Trial(config, {**SHORT, **(options or {})})
     return Trial(f"configs/ci_cam/vgg16_{data}{variant}.py", options or {})
+
+
+def nl_ccam(data: str, toy: bool) -> Trial:
+    """The baseline, NL-CCAM."""
+    network = "resnet18_toy" if toy else f"vgg16_{data}"
+    return Trial(f"configs/nl_ccam/{network}.py", SHORT if toy else {})
 
 
 def at_rate(rate: float, toy: bool) -> Trial:
@@ -90,88 +72,51 @@ def test_of(config: str) -> dict[str, Any]:
 
 def default_protocol(table: PaperTable) -> PaperTable:
     """The same networks under this toolbox's protocol, which the paper's numbers do not fit."""
-    table = table.changed(lambda trial: replace(trial, test_options={}))
-    rows = tuple(replace(row, paper=("",) * len(row.paper)) for row in table.rows)
-    notes = "The same networks under the default protocol."
-    return replace(table, number=f"Default protocol, {table.number}", rows=rows, notes=notes)
-
-
-def table(
-    number: str,
-    caption: str,
-    labels: tuple[str, ...],
-    headings: tuple[str, ...],
-    rows: list[tuple[tuple[str, ...], str, Trial]],
-    toy: bool,
-    notes: str = "",
-) -> PaperTable:
-    """A table whose rows have their numbers as one text; none for toy networks."""
-    columns = tuple(Column(heading, (COLUMNS[heading],)) for heading in headings)
-    blank = ("",) * len(columns)
-    return PaperTable(
-        number,
-        caption,
-        labels,
-        columns,
-        tuple(
-            Row(names, blank if toy or not text else tuple(text.split()), {"ours": trial})
-            for names, text, trial in rows
-        ),
-        " ".join(filter(None, [notes, PROTOCOL_NOTE, TOY_NOTE if toy else ""])),
-        "ours, toy" if toy else "ours",
+    return table.changed(lambda trial: replace(trial, test_options={})).without_paper(
+        number=f"Default protocol, {table.number}",
+        notes="The same networks under the default protocol.",
     )
 
 
 def tables(toy: bool) -> tuple[PaperTable, ...]:
     """The tables, of the paper's networks or of their toy stand-ins."""
-    pools = [
-        (("CUB test", "yes", ""), "74.43 91.85 57.16 70.12 75.37", "cub", ONE_BRANCH),
-        (("CUB test", "yes", "yes"), "75.56 92.03 58.39 70.54 75.68", "cub", ""),
-        (("ILSVRC val", "yes", ""), "72.60 90.90 48.25 58.20 61.82", "ilsvrc", ONE_BRANCH),
-        (("ILSVRC val", "yes", "yes"), "72.62 90.93 48.71 58.76 62.36", "ilsvrc", ""),
-    ]
+    paper = load_paper("ci_cam")
+
+    def compared(row: Row, data: str) -> Trial:
+        return ci_cam(data, toy) if "CI-CAM" in row.labels[0] else nl_ccam(data, toy)
+
+    def pooled(row: Row) -> Trial:
+        data, _, pool = row.labels
+        variant = "" if pool else ONE_BRANCH
+        return ci_cam(DATA[data.split()[0]], toy, variant=variant)
+
+    table_1 = filled(paper["Table 1"], lambda row: papers_test(compared(row, "cub")))
+    table_2 = filled(paper["Table 2"], lambda row: papers_test(compared(row, "ilsvrc")))
+    table_3 = filled(paper["Table 3"], lambda row: papers_test(pooled(row)))
+    table_4 = filled(
+        paper["Table 4"], lambda row: papers_test(at_rate(float(value(row.labels[0])), toy))
+    )
+    figure_4 = filled(
+        paper["Figure 4"],
+        lambda row: papers_test(compared(row, "cub"), float(value(row.labels[1]))),
+    )
     if toy:
-        pools = [(("toy", *names[1:]), *rest) for names, *rest in pools if rest[1] == "cub"]
-    table_3 = table(
-        "Table 3",
-        "the causal context pool (ConPool) behind two classifiers (TwoC), VGG-16",
-        ("data", "TwoC", "ConPool"),
-        tuple(COLUMNS),
-        [
-            (names, text, papers_test(ci_cam(data, toy, variant=variant)))
-            for names, text, data, variant in pools
-        ],
-        toy,
-        "Two classifiers without a pool read the same features: one branch with twice the loss.",
-    )
-    table_4 = table(
-        "Table 4",
-        "update rate of the pool, CUB, theta 0.0",
-        ("update rate",),
-        ("Top-1 Cls", "Top-1 Loc", "GT-known Loc"),
-        [((f"{rate:g}",), text, papers_test(at_rate(rate, toy))) for rate, text in RATES.items()],
-        toy,
-    )
-    folder = "resnet18_toy" if toy else "vgg16_cub"
-    nl_ccam = Trial(f"configs/nl_ccam/{folder}.py", SHORT if toy else {})
-    methods = {"NL-CCAM": nl_ccam, "CI-CAM": ci_cam("cub", toy)}
-    figure_4 = table(
-        "Figure 4",
-        "threshold theta, CUB, update rate 0.01",
-        ("method", "theta"),
-        ("Top-1 Loc", "Top-5 Loc", "GT-known Loc"),
-        [
-            ((name, f"{theta:g}"), "", papers_test(trial, theta))
-            for name, trial in methods.items()
-            for theta in THETAS
-        ],
-        toy,
-        "The paper's curves are not printed as numbers; the values of theta are ours.",
-    )
-    return (
+        here = [row for row in table_3.rows if row.labels[0].startswith("CUB")]
+        rows = tuple(replace(row, labels=("toy", *row.labels[1:])) for row in here)
+        table_3 = replace(table_3, rows=rows)
+    found = [
+        *(() if toy else (table_1, table_2)),
         table_3,
         default_protocol(table_3),
         table_4,
         default_protocol(table_4),
         replace(figure_4, draw=draw_curves),
-    )
+    ]
+    if toy:
+        found = [table.without_paper(ours="ours, toy") for table in found]
+    return tuple(found)
+
+
+def filled(table: PaperTable, trial: Callable[[Row], Trial]) -> PaperTable:
+    """A table whose columns are all of one trial for each row."""
+    return table.with_trials(lambda row: {"ours": trial(row)})

@@ -1,9 +1,8 @@
 """A paper's tables as data: its numbers as printed, and beside them those of our trials.
 
-A module of tables (``studies.papers.wend`` is one) gives :class:`PaperTable` objects;
-``studies.papers`` trains what is missing and writes them. Nothing here
-chooses anything: a table shows numbers of the test split, so values for later runs must come from
-val.
+:mod:`studies.papers.numbers` reads them, ``studies.papers`` trains what is missing and writes them.
+Nothing here chooses anything: a table shows numbers of the test split, so values for later runs
+must come from val.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from studies.effects.effect import distinct
-from studies.harness.store import finished_result
+from studies.harness.store import Result, finished_result
 from studies.harness.trial import Trial
+from studies.papers import birds
 from wsol_mm.io import atomic_write
 
 NOT_MEASURED = "not measured"
@@ -47,11 +47,15 @@ class Row:
         labels: What stands left of the numbers.
         paper: The paper's numbers as printed, one text per column; empty where it has none.
         trials: By ``Column.of``; what is missing cannot be run. Seeds are replaced.
+        birds: The row of the bench of photographs that is the same method, where there is one.
+        ours: Stands in our columns where nothing is measured, such as ``not built``.
     """
 
     labels: tuple[str, ...]
     paper: tuple[str, ...]
     trials: Mapping[str, Trial]
+    birds: str = ""
+    ours: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class PaperTable:
         notes: What a reader must know, such as values of ours.
         ours: What our columns are called, for trials that are not those of the paper.
         draw: Draws the picture of a figure into a file, see :mod:`studies.papers.figures`.
+        birds: Metrics of the column of photographs.
 
     Raises:
         ValueError: A row does not fit.
@@ -80,6 +85,7 @@ class PaperTable:
     notes: str = ""
     ours: str = "ours"
     draw: Callable[[MeasuredTable, Path], None] | None = None
+    birds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse rows that do not fit the headings."""
@@ -92,13 +98,30 @@ class PaperTable:
                     f"{len(self.columns)} numbers and only trials of {sorted(known)}"
                 )
 
+    @property
+    def printed(self) -> bool:
+        """Whether the paper prints numbers; a figure has none."""
+        return any(any(row.paper) for row in self.rows)
+
+    @property
+    def has_birds(self) -> bool:
+        """Whether the column of photographs has anything to say."""
+        return bool(self.birds) and any(row.birds for row in self.rows)
+
+    def with_trials(self, find: Callable[[Row], Mapping[str, Trial]]) -> PaperTable:
+        """The same table with the trials that ``find`` has for each row."""
+        return replace(self, rows=tuple(replace(row, trials=find(row)) for row in self.rows))
+
     def changed(self, change: Callable[[Trial], Trial]) -> PaperTable:
         """The same table of other trials."""
-        rows = [
-            replace(row, trials={name: change(trial) for name, trial in row.trials.items()})
-            for row in self.rows
-        ]
-        return replace(self, rows=tuple(rows))
+        return self.with_trials(
+            lambda row: {name: change(trial) for name, trial in row.trials.items()}
+        )
+
+    def without_paper(self, **changes: Any) -> PaperTable:
+        """The same rows without the paper's numbers and birds, which belong to another test."""
+        rows = tuple(replace(row, paper=("",) * len(row.paper), birds="") for row in self.rows)
+        return replace(self, rows=rows, birds=(), **changes)
 
 
 @dataclass(frozen=True)
@@ -108,10 +131,12 @@ class MeasuredTable:
     Attributes:
         table: The table.
         results: For each row, by ``Column.of``, one result per finished seed.
+        birds: For each row, what the bench of photographs has of it.
     """
 
     table: PaperTable
-    results: tuple[dict[str, list[dict[str, Any]]], ...]
+    results: tuple[dict[str, list[Result]], ...]
+    birds: tuple[tuple[Result, ...], ...] = ()
 
     @property
     def picture(self) -> str | None:
@@ -122,17 +147,42 @@ class MeasuredTable:
 
     def numbers(self, row: int, column: Column, metric: str) -> list[float]:
         """A metric of a row over its seeds; without those that could not have it."""
-        found = [result["metrics"].get(metric) for result in self.results[row].get(column.of, [])]
-        return [number for number in found if number is not None]
+        return _numbers(self.results[row].get(column.of, []), metric)
 
     def cell(self, row: int, column: Column) -> str:
         """What stands in our column: means, with the standard deviation of several seeds."""
-        texts = []
-        for metric in column.metrics:
-            numbers = self.numbers(row, column, metric)
-            spread = f" ± {statistics.stdev(numbers):.2f}" if len(numbers) > 1 else ""
-            texts.append(f"{statistics.fmean(numbers):.2f}{spread}" if numbers else NOT_MEASURED)
-        return NOT_MEASURED if set(texts) <= {NOT_MEASURED} else " / ".join(texts)
+        nothing = self.table.rows[row].ours or NOT_MEASURED
+        return _means(self.results[row].get(column.of, []), column.metrics, 2) or nothing
+
+    @property
+    def birds_heading(self) -> str:
+        """Head of the column of photographs."""
+        return birds.heading(self.table.birds)
+
+    def birds_cell(self, row: int) -> str:
+        """What stands in the column of photographs: means and seeds, a dash for no such method."""
+        if not self.table.rows[row].birds:
+            return "-"
+        found = self.birds[row]
+        seeds = f"{len(found)} seed{'s' * (len(found) != 1)}"
+        means = _means(found, self.table.birds, 1)
+        return f"{means}, {seeds}" if means else NOT_MEASURED
+
+
+def _numbers(results: Sequence[Result], metric: str) -> list[float]:
+    found = [result["metrics"].get(metric) for result in results]
+    return [number for number in found if number is not None]
+
+
+def _means(results: Sequence[Result], metrics: Sequence[str], digits: int) -> str:
+    """Means, with the standard deviation of several seeds; nothing where nothing is measured."""
+    texts = []
+    for metric in metrics:
+        numbers = _numbers(results, metric)
+        spread = f" ± {statistics.stdev(numbers):.{digits}f}" if len(numbers) > 1 else ""
+        mean = f"{statistics.fmean(numbers):.{digits}f}" if numbers else NOT_MEASURED
+        texts.append(mean + spread)
+    return "" if set(texts) <= {NOT_MEASURED} else " / ".join(texts)
 
 
 def unique_trials(tables: Sequence[PaperTable], seeds: Sequence[int]) -> list[Trial]:
@@ -155,7 +205,8 @@ def collect(table: PaperTable, seeds: Sequence[int], *folders: Path) -> Measured
             results = [finished_result(replace(trial, seed=seed), *folders) for seed in seeds]
             found[name] = [result for result in results if result is not None]
         rows.append(found)
-    return MeasuredTable(table, tuple(rows))
+    seen = tuple(birds.bird_results(row.birds) if row.birds else () for row in table.rows)
+    return MeasuredTable(table, tuple(rows), seen)
 
 
 def markdown(measured: MeasuredTable) -> str:
@@ -163,19 +214,22 @@ def markdown(measured: MeasuredTable) -> str:
     table = measured.table
     headings = [column.heading for column in table.columns]
     ours = [f"{table.ours}: {heading}" for heading in headings]
-    head = [*table.labels, *headings, *ours, "seeds"]
-    lines = [f"### {table.number}: {table.caption}", "", _line(head), "|---" * len(head) + "|"]
+    third = [measured.birds_heading] if table.has_birds else []
+    head = [*table.labels, *headings, *ours, "seeds", *third]
+    lines = [f"### {table.number}: {table.caption}", "", line_of(head), "|---" * len(head) + "|"]
     for number, row in enumerate(table.rows):
         ours = [measured.cell(number, column) for column in table.columns]
         counts = [str(len(results)) for results in measured.results[number].values()]
         paper = [text or "-" for text in row.paper]
-        lines.append(_line([*row.labels, *paper, *ours, distinct(counts) or "-"]))
+        third = [measured.birds_cell(number)] if table.has_birds else []
+        lines.append(line_of([*row.labels, *paper, *ours, distinct(counts) or "-", *third]))
     notes = [table.notes] if table.notes else []
     notes += [f"Picture: {measured.picture}."] if measured.picture else []
     return "\n".join([*lines, "", *notes, *([""] if notes else []), *_stamp(measured)])
 
 
-def _line(cells: Sequence[str]) -> str:
+def line_of(cells: Sequence[str]) -> str:
+    """A row of a markdown table."""
     return "| " + " | ".join(cells) + " |"
 
 
@@ -216,7 +270,12 @@ def _data(result: Mapping[str, Any]) -> str:
 
 
 def write_tables(
-    tables: Sequence[PaperTable], seeds: Sequence[int], title: str, out: Path, *kept: Path
+    tables: Sequence[PaperTable],
+    seeds: Sequence[int],
+    title: str,
+    about: str,
+    out: Path,
+    *kept: Path,
 ) -> str:
     """Write ``tables.md``, ``tables.csv`` (one line per row and seed) and pictures into a folder.
 
@@ -224,6 +283,7 @@ def write_tables(
         tables: The tables.
         seeds: The seeds of every trial.
         title: First line of the document.
+        about: What the numbers belong to.
         out: The folder; its ``results`` are read.
         kept: More folders of results.
 
@@ -231,7 +291,7 @@ def write_tables(
         The text of the tables, without the title.
     """
     found = [collect(table, seeds, out / "results", *kept) for table in tables]
-    text = "\n\n".join(markdown(measured) for measured in found)
+    text = "\n\n".join([about, *(markdown(measured) for measured in found)])
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / "tables.md") as temporary:
         temporary.write_text(f"# {title}\n\n{text}\n")
@@ -264,4 +324,10 @@ def _csv_lines(measured: MeasuredTable) -> list[dict[str, Any]]:
                 for metric in column.metrics
             ]
             lines += [line | extra for extra in measured_lines or ({},)]
+        lines += [
+            {"table": measured.table.number, "row": name, "column": birds.BIRDS, "paper": ""}
+            | {"metric": metric, "seed": result["seed"], "ours": result["metrics"].get(metric)}
+            for result in measured.birds[number]
+            for metric in measured.table.birds
+        ]
     return lines

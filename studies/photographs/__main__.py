@@ -3,7 +3,8 @@
     python -m studies.photographs run --source shared/data --out work_dirs/photographs --jobs 2
     python -m studies.photographs run --bench birds --rows CAM BridgeGap --seeds 0 1 2 --keep
     python -m studies.photographs search --trials 8    # each method its own ranges, on val
-    python -m studies.photographs report               # docs/photographs.md from kept results
+    python -m studies.photographs report               # docs/photographs.md from kept results,
+                                                       # and the birds in the papers' tables
     python -m studies.photographs gallery --rows CAM ADL BridgeGap    # maps of what is trained
 
 A row is trained once for each seed; its last epoch and the one that val chose are tested. What is
@@ -22,6 +23,8 @@ from pathlib import Path
 from studies.harness.run import run_trials
 from studies.harness.store import keep
 from studies.harness.trial import ROOT, Trial
+from studies.papers.numbers import PAPERS
+from studies.papers.readme import write_readme
 from studies.photographs.data import prepare
 from studies.photographs.gallery import draw_gallery
 from studies.photographs.report import write_page
@@ -118,6 +121,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{path}: {drawn} of {len(rows)} methods")
             return 0 if drawn == len(rows) else 1
         write_page(args.docs, KEPT)
+        if args.docs == DOCS:
+            for name in PAPERS:
+                write_readme(name)
     return 0
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from studies.harness.forest import draw_forest
 from studies.harness.images import PARTS, Interval, difference, level
 from studies.harness.report import write_block
-from studies.harness.store import Result, finished_result
+from studies.harness.store import Result
 from studies.photographs.rows import BENCHES, Bench, Row
 from studies.photographs.search import tuned_bench
 from wsol_mm.io import atomic_write
@@ -36,7 +36,6 @@ HEADLINE = {
         *("localization expert", "KG-CI-CAM"),
     ),
 }
-ANY = Path("data")  # a key holds the name of the data's folder, not its place
 Seeds = Mapping[int, Result]
 
 
@@ -61,13 +60,13 @@ class Line:
 
 def measure(bench: Bench, row: Row, checkpoint: str, kept: Path) -> Line | None:
     """A row's line, or None where nothing is finished."""
-    found = seeds_of(bench, row, checkpoint, kept)
+    found = bench.finished(row, checkpoint, kept)
     if not found:
         return None
     columns = [result["images"] for result in found.values()]
     numbers = [name for name in NUMBERS if set(PARTS.get(name, (name,))) <= set(columns[0])]
     levels = {name: level(columns, name) for name in numbers}
-    base = seeds_of(bench, bench.row(row.baseline), checkpoint, kept) if row.baseline else {}
+    base = bench.finished(bench.row(row.baseline), checkpoint, kept) if row.baseline else {}
     both = sorted(set(base) & set(found))
     differences = {
         name: difference(
@@ -76,15 +75,6 @@ def measure(bench: Bench, row: Row, checkpoint: str, kept: Path) -> Line | None:
         for name in (numbers if both else ())
     }
     return Line(row, checkpoint, found, levels, differences)
-
-
-def seeds_of(bench: Bench, row: Row, checkpoint: str, kept: Path) -> dict[int, Result]:
-    """The finished results of a row by seed."""
-    found = {
-        seed: finished_result(bench.trial(row, seed, ANY, checkpoint), kept)
-        for seed in range(row.seeds)
-    }
-    return {seed: result for seed, result in found.items() if result is not None}
 
 
 def collect(bench: Bench, kept: Path) -> list[Line]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from studies.harness.store import Result, finished_result
 from studies.harness.trial import PseudoBoxes, Trial
 
+ANY = Path("data")  # a trial's key holds the name of the data's folder, not its place
 LOADERS = ("train", "val", "test")
 # In this process: a trial is one of many that share the machine.
 COMMON = {f"{loader}_dataloader.num_workers": 0 for loader in LOADERS}
@@ -100,6 +102,14 @@ class Bench:
             checkpoint=self.test_only or checkpoint,
             inputs=inputs,
         )
+
+    def finished(self, row: Row, checkpoint: str, kept: Path) -> dict[int, Result]:
+        """The finished results of a row by seed."""
+        found = {
+            seed: finished_result(self.trial(row, seed, ANY, checkpoint), kept)
+            for seed in range(row.seeds)
+        }
+        return {seed: result for seed, result in found.items() if result is not None}
 
 
 def refined(*names: str) -> dict[str, Any]:

@@ -48,12 +48,12 @@ def test_every_result_is_in_the_picture(draw, tmp_path):
 
 def test_a_figure_is_drawn_where_something_is_measured(tmp_path):
     table = measured(draw_points, [None, None, None]).table
-    assert "Picture" not in write_tables([table], [0], "title", tmp_path)
+    assert "Picture" not in write_tables([table], [0], "title", "about", tmp_path)
     assert not (tmp_path / "figure_4.png").exists()
     facts = {"stamp": {}, "machine": {}, "epoch": 1, "config": "c.py", "data": "toy", "dials": []}
     metrics = {"top1_cls": 90.0, "gt_known": 50.0}
     content = {"metrics": metrics, "val": {}, "seed": 0, "wsol_mm": "1", **facts}
     (tmp_path / "results").mkdir()
     result_file(TRIAL, tmp_path / "results").write_text(json.dumps(content))
-    assert "Picture: figure_4.png." in write_tables([table], [0], "title", tmp_path)
+    assert "Picture: figure_4.png." in write_tables([table], [0], "title", "about", tmp_path)
     assert (tmp_path / "figure_4.png").stat().st_size > 1000

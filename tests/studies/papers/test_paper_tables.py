@@ -8,6 +8,7 @@ import pytest
 
 from studies.harness.store import result_file
 from studies.harness.trial import Trial
+from studies.papers import birds
 from studies.papers.tables import (
     Column,
     PaperTable,
@@ -131,9 +132,36 @@ def test_nothing_is_measured_yet(tmp_path):
     assert text.endswith("*Ours, toy*: nothing is measured yet.")
 
 
+def test_the_third_column_is_of_birds_and_says_that_it_is(results, monkeypatch):
+    bird = [{"seed": seed, "metrics": {"gt_known": 60.0 + seed}} for seed in (0, 3)]
+    monkeypatch.setattr(birds, "bird_results", {"CAM": tuple(bird), "HaS": ()}.__getitem__)
+    rows = [replace(r, birds=name) for r, name in zip(TABLE.rows, ("CAM", "HaS", ""), strict=True)]
+    table = replace(TABLE, rows=tuple(rows), birds=("gt_known", "top1_loc"))
+    lines = markdown(collect(table, (0,), results)).splitlines()
+    head = lines[2].split(" | ")[-1]
+    assert "six classes of birds" in head
+    assert "not to be read beside a CUB-200 number" in head
+    assert "GT-known / Top-1 Loc" in head
+    cells = [line.split(" | ")[-1] for line in lines[4:7]]
+    # 60 and 63: mean 61.5, sd 3 / sqrt(2)
+    assert cells == ["61.5 ± 2.1 / not measured, 2 seeds |", "not measured |", "- |"]
+    assert "2 seeds" not in lines[-1]  # the stamp is that of our other column
+    # no row, no column
+    assert "birds" not in markdown(collect(replace(table, rows=TABLE.rows), (0,), results))
+
+
+def test_a_row_that_is_not_built(tmp_path):
+    row = replace(TABLE.rows[2], ours="not built")
+    text = markdown(collect(replace(TABLE, rows=(row,)), (0,), tmp_path))
+    assert "not built | not built | not built" in text
+
+
 def test_files(results, tmp_path):
-    text = write_tables([TABLE, replace(TABLE, number="Table 8")], (0, 1), "Rates", tmp_path)
+    text = write_tables(
+        [TABLE, replace(TABLE, number="Table 8")], (0, 1), "Rates", "Of CUB.", tmp_path
+    )
     assert (tmp_path / "tables.md").read_text() == f"# Rates\n\n{text}\n"
+    assert text.startswith("Of CUB.\n\n### Table 7")
     with (tmp_path / "tables.csv").open() as file:
         rows = list(csv.DictReader(file))
     ours = [row for row in rows if row["table"] == "Table 8" and row["column"] == "GT-known"]

@@ -1,8 +1,6 @@
 """paper_tables.py: which trials run, when the files are written, what is kept."""
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +8,10 @@ import pytest
 
 from studies.harness.store import read_lines, result_file, run_name
 from studies.harness.trial import resolved_config, trial_key
+from studies.papers import fill, readme
+from studies.papers.__main__ import main
+from studies.papers.catalog import placed, tables_of
 from studies.papers.tables import NOT_MEASURED, unique_trials
-
-TOOL = Path(__file__).resolve().parents[3] / "studies/papers/__main__.py"
-
-
-@pytest.fixture(scope="module")
-def tool():
-    spec = importlib.util.spec_from_file_location("paper_tables_tool", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["paper_tables_tool"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def write_result(trial, folder):
@@ -37,8 +27,8 @@ def write_result(trial, folder):
 
 
 @pytest.fixture
-def tables(tool, monkeypatch, tmp_path):
-    """Runs the tool on WEND's tables; trials at eta 2 fail. Returns code, trials, documents."""
+def tables(monkeypatch, tmp_path):
+    """Runs the command on WEND's tables; trials at eta 2 fail. Returns code, trials, documents."""
     asked, documents = [], []
 
     def run_trials(trials, root, jobs, kept):
@@ -49,15 +39,17 @@ def tables(tool, monkeypatch, tmp_path):
             for trial in trials
         ]
 
-    monkeypatch.setattr(tool, "run_trials", run_trials)
-    monkeypatch.setattr(tool, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr(fill, "run_trials", run_trials)
+    monkeypatch.setattr(fill, "KEPT", tmp_path / "kept")
+    (tmp_path / "README.md").write_text("before\n")
+    monkeypatch.setattr(readme, "readme_of", lambda _: tmp_path / "README.md")
 
     def run(*words):
         asked.clear()
         documents.clear()
         out = tmp_path / "out"
-        code = tool.main(["--paper", "wend", "--out", str(out), *map(str, words)])
-        return code, list(asked), [*documents, (out / "tables.md").read_text()]
+        code = main(["--paper", "wend", "--out", str(out), *map(str, words)])
+        return code, list(asked), [*documents, (out / "wend/tables.md").read_text()]
 
     return run
 
@@ -141,26 +133,30 @@ def test_a_failed_trial_is_not_measured(tables):
     assert "not comparable" in documents[-1].splitlines()[0]
 
 
-def test_write_keeps_results_and_the_document(tool, tables, tmp_path):
-    docs = tmp_path / "docs.md"
-    docs.write_text("before\n")
-    tables("--toy", "--tables", 9, "--write", "--docs", docs)
-    trials = unique_trials([t for t in tool.PAPERS["wend"][1](True) if t.number == "Table 9"], [0])
+def test_write_keeps_results_and_the_readme(tables, tmp_path):
+    (tmp_path / "sets/CUB_200_2011").mkdir(parents=True)
+    tables("--tables", 9, "--data-root", tmp_path / "sets", "--write")
+    (table,) = [table for table in tables_of("wend", False) if table.number == "Table 9"]
+    trials = [placed(trial) for trial in unique_trials([table], [0])]
     kept = read_lines(tmp_path / "kept/wend.jsonl")
     assert set(kept) == {run_name(trial) for trial in trials}
-    text = docs.read_text()
-    assert text.startswith("before\n\n<!-- paper_tables_wend_toy:begin -->\n## ")
-    assert "### Table 9:" in text
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("before\n\n<!-- paper_tables:begin -->\nTest split, C2AM's boxes")
+    nine = text.partition("### Table 9:")[2].partition("###")[0]
+    # GT-known of the trials at eta .125, beside two columns that they lack
+    line = f"{NOT_MEASURED}; {NOT_MEASURED}; 12.50 / {NOT_MEASURED} |"
+    assert nine.count(line) == 5
+    # one of them is the training of a row of Table 2
+    assert text.partition("### Table 2:")[2].partition("###")[0].count("12.50") == 1
     # kept results are shown without the folder of the trials
-    again = replace(trials[0], seed=0)
-    result_file(again, tmp_path / "out/results").unlink()
-    assert tables("--toy", "--tables", 9, "--dry-run")[2][-1].count("12.50 /") == 5
+    result_file(replace(trials[0], seed=0), tmp_path / "out/wend/results").unlink()
+    assert tables("--tables", 9)[2][-1].count("12.50 /") == 5
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--tables", "5"], "--tables"),
+        (["--tables", "13"], "--tables"),
         (["--scores", "b7.npz", "--data-root", "x"], "DATA=FILE"),
     ],
 )
@@ -170,6 +166,14 @@ def test_refuses(tables, words, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_toys_take_no_data(tables):
+@pytest.mark.parametrize("words", [("--data-root", "x"), ("--write",)])
+def test_toys_take_no_data_and_stand_in_no_readme(tables, words, capsys):
     with pytest.raises(SystemExit):
-        tables("--toy", "--data-root", "x")
+        tables("--toy", *words)
+    assert "--toy draws its own scenes" in capsys.readouterr().err
+
+
+def test_a_paper_without_toys(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["--paper", "lcar", "--toy", "--out", str(tmp_path)])
+    assert "lcar has no toy stand-ins; ci_cam, kg_ci_cam, wend have" in capsys.readouterr().err
