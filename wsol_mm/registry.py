@@ -12,6 +12,7 @@ from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
+from mmengine.registry import VISBACKENDS as ROOT_VISBACKENDS
 from mmengine.registry import Registry
 
 MODELS = Registry("model", parent=ROOT_MODELS, locations=["wsol_mm.models"])
@@ -20,6 +21,7 @@ TRANSFORMS = Registry("transform", parent=ROOT_TRANSFORMS, locations=["wsol_mm.d
 DATA_SAMPLERS = Registry("data sampler", parent=ROOT_DATA_SAMPLERS, locations=["wsol_mm.datasets"])
 METRICS = Registry("metric", parent=ROOT_METRICS, locations=["wsol_mm.evaluation"])
 HOOKS = Registry("hook", parent=ROOT_HOOKS, locations=["wsol_mm.engine", "wsol_mm.visualization"])
+VISBACKENDS = Registry("vis_backend", parent=ROOT_VISBACKENDS, locations=["wsol_mm.visualization"])
 
 # mmengine resolves `_base_ = 'pkg::path'` through this fixed table (mmengine issue 1410); with our
 # name in it, other people's configs can inherit `wsol_mm::cam/resnet50_cub.py`.
@@ -47,4 +49,5 @@ __all__ = [
     "METRICS",
     "MODELS",
     "TRANSFORMS",
+    "VISBACKENDS",
 ]

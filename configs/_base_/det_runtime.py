@@ -11,6 +11,11 @@ default_hooks = dict(
     ),
     seed=dict(type="wsol_mm.SeedHook"),
     strict_checkpoint=dict(type="wsol_mm.StrictCheckpointHook"),
-    visualization=dict(type="wsol_mm.WSOLVisualizationHook"),
+    visualization=dict(
+        type="wsol_mm.WSOLVisualizationHook",
+        enable=True,  # one val or test image in 500
+    ),
 )
 randomness = dict(seed=0, deterministic=False)
+vis_backends = [dict(type="LocalVisBackend"), dict(type="wsol_mm.OptionalTensorboard")]
+visualizer = dict(vis_backends=vis_backends)

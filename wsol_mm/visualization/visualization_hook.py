@@ -30,7 +30,8 @@ class WSOLVisualizationHook(Hook):
     ``out_dir`` is set, and in the visualizer's backends the id with its slashes quoted.
 
     Args:
-        enable: Draw at all. ``tools/test.py --show-dir`` switches it on.
+        enable: Draw at all; the runtimes of ``configs/_base_`` do. ``tools/test.py --show-dir``
+            switches it on, for every image.
         interval: Draw one image in so many.
         out_dir: Folder for PNG files.
         threshold: Threshold of the boxes drawn from a map: a number, ``otsu`` or ``mean``.
@@ -67,16 +68,16 @@ class WSOLVisualizationHook(Hook):
     def picture(self, sample: object) -> np.ndarray:
         """Draw one data sample; (H, W, 3) uint8, BGR."""
         image = np.ascontiguousarray(read_image(sample.img_path)[..., ::-1])
+        boxes, scores = np.zeros((0, 4)), None  # of a plain classifier
         if "pred_maps" in sample:
             score_map = sample.pred_maps[0].cpu().double().numpy()
             height, width = sample.img_shape
             boxes = self.rule.apply(score_map, (width, height))
             boxes = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape)
-            scores = None
             image = overlay_in_frame(
                 image, score_map, (height, width), sample.homography_matrix, self.rule
             )
-        else:
+        elif "pred_instances" in sample:
             instances = sample.pred_instances
             keep = instances.scores >= self.score_thr
             keep[instances.scores.argsort(descending=True)[:1]] = True
