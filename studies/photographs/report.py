@@ -29,7 +29,15 @@ HEADLINE = {
     "birds": (
         *("CAM", "HaS", "ACoL", "SPG", "ADL", "CutMix", "EIL", "BridgeGap", "NL-CCAM", "CI-CAM"),
         *("CI-CAM, one branch", "CI-CAM, second loss alone", "classification expert"),
-        *("localization expert", "KG-CI-CAM", "CAM + ARM", "BridgeGap + ARM", "CAM + SGRM"),
+        *(
+            "localization expert",
+            "KG-CI-CAM",
+            "CAM, the student's Adam",
+            "DDT",
+            "TokenCut",
+            "SD-CAM",
+        ),
+        *("C2AM", "CAM + ARM", "BridgeGap + ARM", "CAM + SGRM"),
     ),
     "tiny_imagenet": (
         *("CAM", "NL-CCAM", "CI-CAM", "CI-CAM, one branch", "classification expert"),

@@ -237,6 +237,32 @@ REFINED = tuple(
     for row in (METHODS[0], METHODS[-1])
     for names in (("ARM",), ("SGRM",), ("ARM", "SGRM"))
 )
+# Maps that know no class, on the frozen network; a linear classifier names the class.
+FROZEN = (
+    Row("DDT", "ddt", seeds=3),
+    Row("TokenCut", "tokencut", seeds=3, notes="positions of the last but one stage are the keys"),
+    Row("SD-CAM", "configs/lcar/sd_cam_efficientnet_lite0_cub.py", seeds=3),
+    Row("C2AM", "c2am", seeds=3),
+    *(
+        Row(
+            f"{name} + {' + '.join(chain)}",
+            config,
+            test_options={"model.refiners": [{"type": f"wsol_mm.{refiner}"} for refiner in chain]},
+            seeds=3,
+            checkpoints=("last",),
+            baseline=name,
+        )
+        for name, config, chain in (
+            ("TokenCut", "tokencut", ("ARM",)),
+            ("SD-CAM", "configs/lcar/sd_cam_efficientnet_lite0_cub.py", ("ARM",)),
+            (
+                "SD-CAM",
+                "configs/lcar/sd_cam_efficientnet_lite0_cub.py",
+                ("ARM", "SeedSign", "SGRM"),
+            ),
+        )
+    ),
+)
 MIXED = tuple(
     replace(
         row,
@@ -365,15 +391,6 @@ UNTRAINED = (
             "head.combination": {"name": "top1_minus_lowest", "lowest": 20},  # ILSVRC's
         },
     ),
-    untrained(
-        "TokenCut, keys of an earlier layer",
-        {
-            "type": "wsol_mm.FrozenClassifier",
-            "taps": {"key_map": "backbone.timm_model.blocks.5"},
-            "head.type": "wsol_mm.TokenCutHead",
-            "head.tau": 0.4,
-        },
-    ),
     untrained("CAM + ARM", refiners("ARM")),
     untrained("CAM + ARM, 8 neighbours", refiners({"type": "wsol_mm.ARM", "neighbours": 8})),
     untrained("CAM + ARM + SGRM", refiners("ARM", "SGRM"), baseline="CAM + ARM", threshold=0.5),
@@ -397,7 +414,7 @@ BENCHES: dict[str, Bench] = {
     "birds": Bench(
         "six classes of CUB-200-2011: 144 training, 36 val, 143 test images",
         "birds-seed{seed}/CUB",
-        (*METHODS, *CAUSAL, *KINDS, *REFINED, *ABLATION, *DETECTORS, *MIXED),
+        (*METHODS, *CAUSAL, *FROZEN, *KINDS, *REFINED, *ABLATION, *DETECTORS, *MIXED),
     ),
     "tiny_imagenet": Bench(
         "thirty classes of Tiny ImageNet at 128 px: 3000 training, 600 val, 1500 test images",
