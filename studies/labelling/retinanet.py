@@ -145,10 +145,12 @@ def main() -> None:
         cells = " | ".join(f"{100 * numbers.get(key, 0.0):.1f}" for key in COCO_COLUMNS)
         lines.append(f"| {word} | {right[name]:.1f} % | {cells} |")
     images = len(true["images"])
+    shown = ", ".join(f"`{option}`" for option in args.cfg_options)
+    schedule = f", with {shown} to take less time" if shown else ""
     text = "\n".join(
         [
-            f"{len(true['categories'])} classes of birds, {images} training images, one seed; AP "
-            "with classes on the test images with their true boxes:",
+            f"{len(true['categories'])} classes of birds, {images} training images, one seed"
+            f"{schedule}; AP with classes on the test images with their true boxes:",
             "",
             *lines,
         ]
