@@ -1,5 +1,7 @@
 """Fixtures shared by all tests."""
 
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -32,6 +34,27 @@ def _own_default_scope():
     yield
     DefaultScope._instance_dict.clear()
     DefaultScope._instance_dict.update(saved)
+
+
+@pytest.fixture(scope="session")
+def first_time(tmp_path_factory):
+    """Function that is true the first time a key is asked for, over all workers of a run.
+
+    Tests of many configs share it, so that what two configs have in common is built once.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "first_time"
+    folder.mkdir(exist_ok=True)
+
+    def claim(*key) -> bool:
+        name = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+        try:
+            (folder / name).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    return claim
 
 
 @pytest.fixture(scope="session")

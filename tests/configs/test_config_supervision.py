@@ -7,7 +7,6 @@ data set honours it with its box files removed.
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from wsol_mm.evaluation.protocols import ALIASES, PROTOCOLS
@@ -27,8 +26,8 @@ def dataset(cfg, split):
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_training_sees_what_the_config_says(name):
-    cfg = Config.fromfile(CONFIGS / name)
+def test_training_sees_what_the_config_says(name, load_config):
+    cfg = load_config(name)
     train = dataset(cfg, "train")
     assert train.split == "train"
     assert not train.test_mode
@@ -44,8 +43,8 @@ def test_training_sees_what_the_config_says(name):
 
 
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_selection_reads_val_and_test_is_only_reported(name):
-    cfg = Config.fromfile(CONFIGS / name)
+def test_selection_reads_val_and_test_is_only_reported(name, load_config):
+    cfg = load_config(name)
     assert dataset(cfg, "val").split == "val"
     test = dataset(cfg, "test")
     assert test.split == "test"
