@@ -71,6 +71,10 @@ CAM = "configs/cam/resnet18_toy.py"
         (["misc/check_dataset.py", "nowhere.py"], "config nowhere.py does not exist"),
         (["misc/print_config.py", "nowhere.py"], "config nowhere.py does not exist"),
         (["dataset_converters/cub_subset.py", "no", "o"], "no is not a folder in CUB's layout"),
+        (["analysis_tools/analyze_logs.py", "plot_curve", "no"], "no has no training log"),
+        (["analysis_tools/get_flops.py", "nowhere.py"], "config nowhere.py does not exist"),
+        (["analysis_tools/browse_dataset.py", "nowhere.py"], "config nowhere.py does not exist"),
+        (["model_converters/publish_model.py", "x.pth", "o"], "checkpoint x.pth does not exist"),
         (["model_converters/vit_to_mmpretrain.py", "no", "o"], "no does not exist"),
     ],
 )

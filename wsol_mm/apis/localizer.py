@@ -121,6 +121,8 @@ class Localizer(BaseInferencer):
         else:
             built = model_zoo.get_model(model, checkpoint, device)
             own_rule = rule_of(built.cfg)
+            if own_rule is not None and own_rule.threshold == "val" and built.threshold is not None:
+                own_rule = own_rule.at(built.threshold, "val")
             self.predictor = _of_config(built, classes, method, preprocessing, target_layer)
         self.model = getattr(self.predictor, "model", None) or self.predictor.network
         self.classes: tuple[str, ...] = self.predictor.classes

@@ -18,6 +18,7 @@ from torch import nn
 
 import wsol_mm.registry  # noqa: F401 - makes `wsol_mm::...` known
 from wsol_mm.apis.command import strip_pretrained
+from wsol_mm.apis.published import published_threshold
 from wsol_mm.engine.strict_checkpoint import use_strict_checkpoints
 from wsol_mm.engine.whole_checkpoint import CheckpointError, load_whole
 
@@ -50,7 +51,8 @@ def get_model(
 
     Returns:
         The model in eval mode; ``model.cfg`` is its config, ``model.classes`` the names of its
-        classes, as far as they are known, else None.
+        classes, as far as they are known, else None; ``model.threshold`` the threshold of maps that
+        a published checkpoint brings, else None.
 
     Raises:
         FileNotFoundError, ValueError: There is no such model.
@@ -72,6 +74,7 @@ def get_model(
             )
         meta = load_weights(built, source)
     built.cfg, built.classes = cfg, _classes(meta, cfg)
+    built.threshold = published_threshold(meta)
     return built.to(device).eval()
 
 

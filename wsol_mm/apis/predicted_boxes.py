@@ -25,7 +25,7 @@ def choose_rule(given: BoxRule | None, config: BoxRule | None) -> tuple[BoxRule,
         return BoxRule(threshold=DEFAULT_THRESHOLD), "default"
     if config.threshold in ("oracle", "val"):
         return config.at(DEFAULT_THRESHOLD, "fixed"), "default"
-    return config, "config"
+    return config, "val" if config.source == "val" else "config"
 
 
 def boxes_of_maps(
