@@ -75,6 +75,8 @@ setup(
         "openmmlab": requirements("openmmlab"),
         "dev": requirements("dev"),
         "optional": requirements("optional"),
+        "export": requirements("export"),  # tools/deploy/export.py
+        "demo": requirements("demo"),  # tools/demo_app.py
         "pretrained": requirements("pretrained"),  # weights of wsol_mm's `package://` addresses
         "crf": requirements("crf"),  # builds from source, needs a C++ compiler
     },

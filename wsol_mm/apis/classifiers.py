@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from wsol_mm.apis.localization import Frame
 from wsol_mm.apis.model_zoo import imagenet_classes, load_weights
 from wsol_mm.engine.whole_checkpoint import CheckpointError
-from wsol_mm.functional.cam import class_activation_maps
 from wsol_mm.models.feature_site import find_pooled_linear, find_target_layer, named_site
 from wsol_mm.models.gradient_maps import extractor_class, gradient_maps
 
@@ -67,7 +66,7 @@ class Preprocessing:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]], device: torch.device) -> Tensor:
         """Float32 (B, 3, H, W) of RGB images of any size."""
-        batch = np.stack([_squash(image, self.size) for image in images])
+        batch = np.stack([squash(image, self.size) for image in images])
         inputs = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2)
         inputs = (inputs.flip(1) if self.bgr else inputs).float()
         mean = torch.tensor(self.mean, device=device).view(-1, 1, 1)
@@ -171,15 +170,9 @@ class AnyClassifier:
         if self.pooled:
             with torch.no_grad(), self.pooled.site.recorded() as recorded:
                 logits = self.network(inputs)
-            chosen, features = choose(logits), recorded[-1].float()
-            weight = self.pooled.weight()
-            if weight is None:
-                maps = features.gather(
-                    1, chosen[:, :, None, None].expand(-1, -1, *features.shape[2:])
-                )
-            else:
-                with torch.no_grad():
-                    maps = class_activation_maps(features, weight.float(), chosen)
+            chosen = choose(logits)
+            with torch.no_grad():
+                maps = self.pooled.maps(recorded[-1], chosen)
         else:
             logits, chosen, maps = gradient_maps(
                 self.extractor, self.network, self.site, inputs, choose
@@ -259,16 +252,19 @@ def torchvision_classifier(name: str, checkpoint: str | bool | None) -> tuple[nn
     return network, weights.transforms(), weights.meta["categories"]
 
 
+def squash(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """An image at ``size`` (width, height), whatever its aspect.
+
+    Bilinear; by areas where an image shrinks to less than half, so that nothing is left out.
+    """
+    shrinks = min(image.shape[1] / size[0], image.shape[0] / size[1]) > 2
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
 def squashed_frame(image: NDArray[np.uint8], size: tuple[int, int]) -> Frame:
     """What a network sees of an image that is squashed to ``size``."""
     height, width = image.shape[:2]
     return Frame((width, height), size, np.diag([size[0] / width, size[1] / height, 1.0]))
-
-
-def _squash(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Bilinear; by areas where an image shrinks to less than half, so that nothing is left out."""
-    shrinks = min(image.shape[1] / size[0], image.shape[0] / size[1]) > 2
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _rectangle(labels: Sequence[Sequence[int]], device: torch.device) -> Tensor:

@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 from numpy.typing import NDArray
 from torch import nn
 
-from wsol_mm.apis.classifiers import Prediction, Preprocessing
+from wsol_mm.apis.classifiers import Prediction, Preprocessing, squashed_frame
 from wsol_mm.apis.localization import Frame
 from wsol_mm.evaluation.find_metric import box_rule_of, wsol_metrics
 from wsol_mm.functional.box_rule import BoxRule
@@ -23,6 +23,8 @@ _LOADS = ("LoadImageFromFile", "LoadAnnotations", "LoadMasks")
 # Pipelines resize by points, without smoothing; photographs far larger than data sets' images are
 # brought to this shorter side by areas first.
 SHORTER_SIDE = 512
+# Two aspects tell what a pipeline does to the frame.
+_PROBES = tuple(np.zeros((height, 300, 3), np.uint8) for height in (200, 400))
 
 
 def is_detector(model: nn.Module) -> bool:
@@ -72,6 +74,61 @@ def rule_of(cfg: Any) -> BoxRule | None:
     return box_rule_of(evaluator) if wsol_metrics(evaluator) else None
 
 
+class PhotographPipeline:
+    """A config's test pipeline for images that are in memory, without its loading steps.
+
+    Args:
+        steps: Their configs.
+        scope: Default scope of their types.
+    """
+
+    def __init__(self, steps: Sequence[Any], scope: str) -> None:
+        self.steps = [step for step in steps if step["type"].split(".")[-1] not in _LOADS]
+        self.scope = scope
+        with DefaultScope.overwrite_default_scope(scope):
+            self.compose = Compose(self.steps)
+
+    def __call__(self, image: NDArray[np.uint8], label: int | None = None) -> dict[str, Any]:
+        """``inputs``, uint8 BGR (3, h, w), and ``data_samples`` of an RGB image.
+
+        Args:
+            image: (H, W, 3).
+            label: Goes along as ``gt_label``.
+        """
+        pixels = np.ascontiguousarray(_shrunk(image)[..., ::-1])
+        shape = pixels.shape[:2]
+        results = dict(
+            img=pixels, img_shape=shape, ori_shape=shape, img_id="image", img_path="image"
+        )
+        with DefaultScope.overwrite_default_scope(self.scope):
+            return self.compose(results if label is None else results | {"gt_label": label})
+
+    def input_size(self) -> tuple[int, int] | None:
+        """(width, height) of its results, None where they depend on the image."""
+        sizes = {tuple(self(image)["inputs"].shape[:0:-1]) for image in _PROBES}
+        return sizes.pop() if len(sizes) == 1 else None
+
+    def squashes(self) -> bool:
+        """Whether it brings the whole of every image to one size, and does nothing else to it."""
+        frames = [photograph_frame(image, self(image)["data_samples"]) for image in _PROBES]
+        return self.input_size() is not None and all(
+            np.allclose(frame.matrix, squashed_frame(image, frame.input_size).matrix)
+            for image, frame in zip(_PROBES, frames, strict=True)
+        )
+
+
+def photograph_frame(image: NDArray[np.uint8], sample: Any) -> Frame:
+    """What the network saw of an image, by what the pipeline recorded in its data sample."""
+    height, width = image.shape[:2]
+    small = sample.ori_shape
+    shrink = np.diag([small[1] / width, small[0] / height, 1.0])
+    matrix = sample.metainfo.get("homography_matrix")
+    if matrix is None:
+        matrix = np.diag([*np.atleast_1d(sample.metainfo.get("scale_factor", (1, 1)))[:2], 1.0])
+    seen = tuple(int(side) for side in sample.img_shape[:2])
+    return Frame((width, height), seen[::-1], np.asarray(matrix, dtype=np.float64) @ shrink)
+
+
 class ConfigModel:
     """A localizer or detector of a config, fed through its own test pipeline.
 
@@ -90,14 +147,9 @@ class ConfigModel:
         if classes is not None and len(classes) != count:
             raise ValueError(f"classes: got {len(classes)} names, the model has {count} classes")
         self.classes = tuple(classes or (f"class {index}" for index in range(count)))
-        self.scope = model.cfg.get("default_scope", "mmengine")
-        steps = [
-            step
-            for step in model.cfg.test_dataloader.dataset.pipeline
-            if step["type"].split(".")[-1] not in _LOADS
-        ]
-        with DefaultScope.overwrite_default_scope(self.scope):
-            self.pipeline = Compose(steps)
+        self.pipeline = PhotographPipeline(
+            model.cfg.test_dataloader.dataset.pipeline, model.cfg.get("default_scope", "mmengine")
+        )
 
     def predict(
         self,
@@ -130,7 +182,7 @@ class ConfigModel:
                     found[row][label] = _maps(sample)[label]
         return [
             Prediction(
-                self._frame(image, sample),
+                photograph_frame(image, sample),
                 row_scores,
                 # one map may serve all classes (-1)
                 {label: maps.get(label, maps.get(-1)) for label in classes},
@@ -141,11 +193,11 @@ class ConfigModel:
         ]
 
     def _run(self, images: Sequence[NDArray[np.uint8]], labels: Sequence[int] | None) -> list[Any]:
-        with DefaultScope.overwrite_default_scope(self.scope), torch.no_grad():
-            items = [
-                self.pipeline(_loaded(image, None if labels is None else labels[number]))
-                for number, image in enumerate(images)
-            ]
+        items = [
+            self.pipeline(image, None if labels is None else labels[number])
+            for number, image in enumerate(images)
+        ]
+        with DefaultScope.overwrite_default_scope(self.pipeline.scope), torch.no_grad():
             # Padding to a common size would stretch maps; boxes do not mind.
             groups: dict[Any, list[int]] = {}
             for number, item in enumerate(items):
@@ -157,20 +209,10 @@ class ConfigModel:
                 samples.update(zip(rows, found, strict=True))
         return [samples[row] for row in range(len(images))]
 
-    def _frame(self, image: NDArray[np.uint8], sample: Any) -> Frame:
-        height, width = image.shape[:2]
-        small = sample.ori_shape
-        shrink = np.diag([small[1] / width, small[0] / height, 1.0])
-        matrix = sample.metainfo.get("homography_matrix")
-        if matrix is None:
-            matrix = np.diag([*np.atleast_1d(sample.metainfo.get("scale_factor", (1, 1)))[:2], 1.0])
-        seen = tuple(int(side) for side in sample.img_shape[:2])
-        return Frame((width, height), seen[::-1], np.asarray(matrix, dtype=np.float64) @ shrink)
-
     def _boxes(
         self, image: NDArray[np.uint8], sample: Any, labels: Sequence[int] | None
     ) -> Prediction:
-        frame = self._frame(image, sample)
+        frame = photograph_frame(image, sample)
         instances = sample.pred_instances
         if labels is not None:
             instances = instances[torch.isin(instances.labels.cpu(), torch.tensor(labels))]
@@ -185,14 +227,6 @@ class ConfigModel:
             scores=instances.scores.double().cpu().numpy(),
             labels=instances.labels.long().cpu().numpy(),
         )
-
-
-def _loaded(image: NDArray[np.uint8], label: int | None) -> dict[str, Any]:
-    """What a pipeline has behind its loading step."""
-    pixels = np.ascontiguousarray(_shrunk(image)[..., ::-1])
-    shape = pixels.shape[:2]
-    results = dict(img=pixels, img_shape=shape, ori_shape=shape, img_id="image", img_path="image")
-    return results if label is None else results | {"gt_label": label}
 
 
 def _maps(sample: Any) -> dict[int, NDArray[np.float32]]:

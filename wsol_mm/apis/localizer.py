@@ -35,6 +35,7 @@ from wsol_mm.apis.config_models import (
 )
 from wsol_mm.apis.images import Source, describe_left_out, list_sources
 from wsol_mm.apis.localization import Localization
+from wsol_mm.apis.onnx_model import OnnxModel
 from wsol_mm.apis.predicted_boxes import (
     DEFAULT_SCORE,
     boxes_of_maps,
@@ -53,8 +54,9 @@ class Localizer(BaseInferencer):
 
     Args:
         model: A name of :meth:`list_models`, a config file or config; ``timm/<name>``,
-            ``torchvision/<name>``; or a module that returns logits (B, K). By default the ImageNet
-            classifier EfficientNet-Lite0 of the extra ``pretrained``.
+            ``torchvision/<name>``; a module that returns logits (B, K); or ``<path>.onnx``, a file
+            of ``tools/deploy/export.py``. By default the ImageNet classifier EfficientNet-Lite0 of
+            the extra ``pretrained``.
         checkpoint: Its weights: a path, URL or ``package://``; None for the published ones, False
             for random ones. A module has its own.
         method: None for the config's own maps, or class activation maps from one forward pass where
@@ -85,7 +87,7 @@ class Localizer(BaseInferencer):
 
     def __init__(
         self,
-        model: str | Config | nn.Module = DEFAULT_MODEL,
+        model: str | os.PathLike[str] | Config | nn.Module = DEFAULT_MODEL,
         checkpoint: str | bool | None = None,
         method: str | None = None,
         device: str | None = None,
@@ -100,12 +102,20 @@ class Localizer(BaseInferencer):
         device = device or get_device()
         self.show_progress = show_progress
         self.failures: dict[str, str] = {}
-        own_rule = None
-        if isinstance(model, str) and model.startswith(("timm/", "torchvision/")):
+        own_rule, own_source = None, None
+        if isinstance(model, (str, os.PathLike)) and os.fspath(model).endswith(".onnx"):
+            if not (checkpoint is method is preprocessing is target_layer is None):
+                raise ValueError(
+                    f"{model} holds its weights and maps: give it no checkpoint, method, "
+                    "preprocessing or target_layer"
+                )
+            self.predictor: Any = OnnxModel(model, classes, device)
+            own_rule, own_source = self.predictor.rule, self.predictor.threshold_source
+        elif isinstance(model, str) and model.startswith(("timm/", "torchvision/")):
             library, _, name = model.partition("/")
             build = timm_classifier if library == "timm" else torchvision_classifier
             network, found, names = build(name, checkpoint)
-            self.predictor: Any = AnyClassifier(
+            self.predictor = AnyClassifier(
                 network.to(device),
                 Preprocessing.read(found if preprocessing is None else preprocessing),
                 names if classes is None else classes,
@@ -126,7 +136,7 @@ class Localizer(BaseInferencer):
             self.predictor = _of_config(built, classes, method, preprocessing, target_layer)
         self.model = getattr(self.predictor, "model", None) or self.predictor.network
         self.classes: tuple[str, ...] = self.predictor.classes
-        self.rule, self.threshold_source = choose_rule(rule, own_rule)
+        self.rule, self.threshold_source = choose_rule(rule, own_rule, own_source)
         self.classifier = None
         if classifier is not None:
             if self.classes != (OBJECT_CLASS,):
@@ -340,6 +350,27 @@ class Localizer(BaseInferencer):
         if objects == "all" and rule.components != "all":
             rule = BoxRule(threshold=rule.threshold, source=rule.source, components="all", **fields)
         return rule, source
+
+    def again(
+        self,
+        result: Localization,
+        threshold: float | str | None = None,
+        objects: Literal["one", "all"] = "one",
+    ) -> Localization:
+        """A result of this Localizer by another threshold; the network does not run.
+
+        Args:
+            result: With maps, so not of a detector.
+            threshold, objects: See :meth:`__call__`.
+
+        Raises:
+            ValueError: The threshold has no meaning, or the result has no maps.
+        """
+        if not result.raw_maps:
+            raise ValueError(f"{result.source}: a detector's result has no maps to read again")
+        rule, source = self.rule_at(threshold, objects)
+        seen = Prediction(result.frame, result.class_scores, result.raw_maps)
+        return self._result(Source(result.source, result.read), seen, rule, source, None)
 
     def class_index(self, label: Label) -> int:
         """Index of a class given by index or name; of synonyms one is enough.

@@ -11,7 +11,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a Localizer."""
     parser.add_argument(
         "--model",
-        help="name, config, timm/NAME or torchvision/NAME (pretrained EfficientNet-Lite0)",
+        help="name, config, timm/NAME, torchvision/NAME or exported FILE.onnx (pretrained "
+        "EfficientNet-Lite0)",
     )
     parser.add_argument(
         "--checkpoint", help="weights; 'none' for random ones (those that the model names)"
@@ -26,7 +27,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Refuse wrong paths and numbers."""
-    is_file = args.model and args.model.endswith(".py") and "::" not in args.model
+    is_file = args.model and args.model.endswith((".py", ".onnx")) and "::" not in args.model
     if is_file and not Path(args.model).is_file():
         parser.error(f"--model {args.model} does not exist")
     path = args.checkpoint

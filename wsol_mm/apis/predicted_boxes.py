@@ -17,15 +17,23 @@ DEFAULT_THRESHOLD = 0.23
 DEFAULT_SCORE = 0.3
 
 
-def choose_rule(given: BoxRule | None, config: BoxRule | None) -> tuple[BoxRule, str]:
-    """The rule and where its threshold comes from; one that a split chooses is not known here."""
+def choose_rule(
+    given: BoxRule | None, config: BoxRule | None, source: str | None = None
+) -> tuple[BoxRule, str]:
+    """The rule and where its threshold comes from; one that a split chooses is not known here.
+
+    Args:
+        given: By the caller, or None.
+        config: Of the config or file, or None.
+        source: Where the latter has its threshold from, if it is known better.
+    """
     if given is not None:
         return given, "argument"
     if config is None:
         return BoxRule(threshold=DEFAULT_THRESHOLD), "default"
     if config.threshold in ("oracle", "val"):
         return config.at(DEFAULT_THRESHOLD, "fixed"), "default"
-    return config, "val" if config.source == "val" else "config"
+    return config, source or ("val" if config.source == "val" else "config")
 
 
 def boxes_of_maps(

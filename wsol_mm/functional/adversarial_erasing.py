@@ -53,7 +53,7 @@ def erase_salient(features: Tensor, map01: Tensor, threshold: float) -> Tensor:
         >>> erase_salient(features, torch.tensor([[[[0.0, 0.7, 1.0]]]]), 0.7).tolist()
         [[[[1.0, 0.0, 0.0]], [[4.0, 0.0, 0.0]]]]
     """
-    if features.dim() != 4 or map01.shape != (len(features), 1, *features.shape[2:]):
+    if features.dim() != 4 or map01.shape != (features.shape[0], 1, *features.shape[2:]):
         raise ValueError(
             "expected features (B, C, h, w) and map01 (B, 1, h, w), got "
             f"{tuple(features.shape)} and {tuple(map01.shape)}"

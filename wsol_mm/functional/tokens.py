@@ -54,7 +54,7 @@ def patch_map(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         >>> patch_map(torch.arange(5.0).reshape(1, 5, 1), (2, 2)).tolist()
         [[[[1.0, 2.0], [3.0, 4.0]]]]
     """
-    return _patches(tokens, grid).mT.reshape(len(tokens), -1, *grid)
+    return _patches(tokens, grid).mT.reshape(tokens.shape[0], -1, *grid)
 
 
 def patch_keys(qkv: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from wsol_mm.functional.cam import class_activation_maps
+
 Layout = Literal["channels_first", "channels_last", "tokens"]
 # Class, distillation and register tokens that may stand before the grid.
 MOST_PREFIX_TOKENS = 16
@@ -69,6 +71,22 @@ class PooledLinear:
     def weight(self) -> Tensor | None:
         """Rows (K, C) of the linear layer; None where channels are classes already."""
         return None if self.linear is None else self.linear.weight.flatten(1)
+
+    def maps(self, features: Tensor, labels: Tensor) -> Tensor:
+        """Class activation maps.
+
+        Args:
+            features: (B, C, h, w), as :meth:`FeatureSite.recorded` gives them.
+            labels: int64 (B, k).
+
+        Returns:
+            float32 (B, k, h, w).
+        """
+        weight, features = self.weight(), features.float()
+        if weight is None:
+            places = labels[:, :, None, None].expand(-1, -1, *features.shape[2:])
+            return features.gather(1, places)
+        return class_activation_maps(features, weight.float(), labels)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class ACoLHead(CAMHead):
         if self.second is None:
             return first
         masks = minmax_maps(first).flatten(0, 1)[:, None]
-        copies = features.repeat_interleave(labels.shape[1], dim=0)
+        copies = features[:, None].expand(-1, labels.shape[1], -1, -1, -1).flatten(0, 1)
         rest = self.second.hidden(erase_salient(copies, masks, self.threshold))
         second = self.second.draw_maps(feats, rest, labels.reshape(-1, 1))
         return merge_maps(first, second.view_as(first))

@@ -115,9 +115,9 @@ class C2AMHead(LocalizerHead):
         self.votes += votes
 
     @property
-    def inverted(self) -> bool:
-        """Whether the majority of the training images says that P marks the background."""
-        background, images = self.votes.tolist()
+    def inverted(self) -> Tensor:
+        """Whether the majority of the training images says that P marks the background; a bool."""
+        background, images = self.votes
         return 2 * background > images
 
     @property
@@ -128,5 +128,5 @@ class C2AMHead(LocalizerHead):
     def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
         """P, or 1 - P by the vote, for each of the k ``labels``."""
         activation = self.disentangler(features).float()
-        maps = 1 - activation if self.inverted else activation
+        maps = torch.where(self.inverted, 1 - activation, activation)
         return maps.expand(-1, labels.shape[1], -1, -1)

@@ -52,7 +52,7 @@ class TSCAMHead(LocalizerHead):
 
     def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
         """The wanted classes' maps of :meth:`pre_logits`, coupled as ``map_kind`` says."""
-        chosen = features.float()[torch.arange(len(labels))[:, None], labels]
+        chosen = features.float()[torch.arange(labels.shape[0])[:, None], labels]
         if self.map_kind == "semantic":
             return chosen
         grid = tuple(features.shape[2:])
