@@ -10,7 +10,7 @@ from wsol_mm.models.layers import context_pool_controls
 
 ROOT = Path(__file__).resolve().parents[2]
 # Parts that put others together, or change how a network is used: of no paper.
-OF_NO_PAPER = {"WSOLClassifier", "FrozenClassifier"}
+OF_NO_PAPER = {"WSOLClassifier", "WSOLTTAModel", "FrozenClassifier"}
 
 
 @pytest.fixture(scope="module")
