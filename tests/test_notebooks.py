@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import mmpretrain.datasets  # noqa: F401 - it prints a line when it is imported first
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "docs/notebooks").glob("*.ipynb"))

@@ -1,5 +1,6 @@
 """Data sets and transforms."""
 
+from wsol_mm.datasets import quiet_import  # noqa: F401 - before any other import of it
 from wsol_mm.datasets.base import WSOLDataset
 from wsol_mm.datasets.cub import CUB
 from wsol_mm.datasets.custom import CocoWSOL, FolderWSOL
