@@ -24,7 +24,20 @@ BLOCK = re.compile(r"^ *```bash\n(.*?)^ *```", re.S | re.M)
 FENCED = re.compile(r"^ *```.*?^ *```", re.S | re.M)
 INLINE = re.compile(r"`((?:python|make|pip install|mim) [^`]+)`")
 # what is not ours to check
-SHELL = {"apt-get", "cd", "cp", "docker", "export", "git", "ls", "mkdir", "mv", "source", "unzip"}
+SHELL = {
+    "apt-get",
+    "cd",
+    "cp",
+    "docker",
+    "echo",
+    "export",
+    "git",
+    "ls",
+    "mkdir",
+    "mv",
+    "source",
+    "unzip",
+}
 SHELL |= {"tensorboard", "mlflow", "wandb", "jupyter"}
 
 

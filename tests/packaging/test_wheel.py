@@ -1,10 +1,14 @@
 """What a user gets from the built wheel alone, with configs of their own outside the repository."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -186,3 +190,54 @@ def test_convnext_behind_a_cam_base(site, workplace):
 def test_retinanet_with_weighted_entropy(site, workplace):
     printed = train_and_test(site, workplace, "retinanet_we", RETINANET_WE)
     assert "gt_known" in printed
+
+
+def mim(site: Path, folder: Path, command: str, config: str, *arguments: str) -> str:
+    """``mim train`` or ``mim test`` of the wheel; without openmim the tool that it would run.
+
+    mim finds the package by its distribution, the script in ``.mim/tools`` and, of words that it
+    does not know, passes everything on.
+    """
+    if find_spec("mim") is None:
+        script = f"wsol_mm/.mim/tools/{command}.py"
+        if arguments[:1] == ("--checkpoint",):
+            arguments = arguments[1:]
+        config, *rest = config, *arguments
+        positional = rest[:1] if command == "test" else []
+        return run(
+            site,
+            folder,
+            script,
+            config,
+            *positional,
+            "--launcher",
+            "none",
+            *rest[len(positional) :],
+        )
+    (folder / "mim_cli.py").write_text("from mim.cli import cli\ncli()\n")
+    words = (command, "wsol_mm", config, "--gpus", "0", *arguments)
+    return run(site, folder, str(folder / "mim_cli.py"), *words)
+
+
+def test_mim_finds_the_package_and_its_scripts(site):
+    (found,) = [d for d in distributions(path=[str(site)]) if d.name.replace("-", "_") == "wsol_mm"]
+    assert found.read_text("top_level.txt").split()[0] == "wsol_mm"
+    for tool in ("train.py", "test.py", "analysis_tools/browse_dataset.py"):
+        shown = run(site, site, f"wsol_mm/.mim/tools/{tool}", "--help")
+        # mim would add --gpus or --device
+        assert "--gpus" not in shown
+        assert "--launcher" in shown or "analysis" in tool
+    configs = Counter(path.name for path in (site / "wsol_mm/.mim/configs").rglob("*.py"))
+    assert configs["resnet18_toy.py"] > 1  # why users give mim a config of their own
+    assert configs["faster_rcnn_r18_toy_oracle.py"] == 1
+
+
+def test_mim_trains_and_tests_a_config_of_one_line(site, workplace):
+    (workplace / "my_cam.py").write_text('_base_ = "wsol_mm::cam/resnet18_toy.py"\n')
+    options = ["--work-dir", "out/my_cam", "--cfg-options", "train_cfg.max_epochs=1"]
+    options += ["train_dataloader.batch_size=4", "train_dataloader.num_workers=0"]
+    options += [f"{split}_dataloader.num_workers=0" for split in ("val", "test")]
+    mim(site, workplace, "train", "my_cam.py", *options)
+    checkpoint = ("--checkpoint", "out/my_cam/epoch_1.pth")
+    mim(site, workplace, "test", "my_cam.py", *checkpoint, "--out", "my_cam.json", *options)
+    assert 0 <= json.loads((workplace / "my_cam.json").read_text())["wsol/gt_known"] <= 100
