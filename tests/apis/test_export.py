@@ -237,3 +237,20 @@ def test_what_cannot_be_exported_is_told_with_the_cure():
     with pytest.raises(ExportError, match="maps of grad_cam need gradients") as refused:
         graph_of(colour_localizer(method="grad_cam"))
     assert "method='cam'" in str(refused.value)
+
+
+def test_a_result_is_read_again_at_another_threshold():
+    localizer = colour_localizer()
+    picture = rectangles((448, 200), red=(0, 0, 128, 200), blue=(300, 60, 420, 190))
+    (result,) = localizer(picture, topk=2)
+    again = localizer.again(result, 0.9, "all")
+    (wanted,) = localizer(picture, topk=2, threshold=0.9, objects="all")
+    assert again.names == wanted.names
+    np.testing.assert_array_equal(again.boxes, wanted.boxes)
+    assert again.threshold_source == "argument"
+    assert not np.array_equal(again.boxes, result.boxes)
+    (nothing,) = Localizer(Config.fromfile(ROOT / "configs" / "psol" / "scr_r18_toy.py"), **RANDOM)(
+        picture
+    )
+    with pytest.raises(ValueError, match="a detector's result has no maps"):
+        localizer.again(nothing)

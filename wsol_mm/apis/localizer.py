@@ -103,7 +103,8 @@ class Localizer(BaseInferencer):
         self.show_progress = show_progress
         self.failures: dict[str, str] = {}
         own_rule, own_source = None, None
-        if isinstance(model, (str, os.PathLike)) and os.fspath(model).endswith(".onnx"):
+        model = os.fspath(model) if isinstance(model, os.PathLike) else model
+        if isinstance(model, str) and model.endswith(".onnx"):
             if not (checkpoint is method is preprocessing is target_layer is None):
                 raise ValueError(
                     f"{model} holds its weights and maps: give it no checkpoint, method, "
