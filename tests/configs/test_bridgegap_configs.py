@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, MODELS, PARAM_SCHEDULERS, DefaultScope
 
@@ -159,15 +158,3 @@ def test_the_imagenet_classifier_is_kept_on_ilsvrc_by_resnet_only(load_config):
     for name in SIZES:
         head = load_config(f"{name}.py").model.head
         assert ("init_cfg" in head) == (name == "bridgegap/resnet50_ilsvrc"), name
-
-
-@pytest.mark.parametrize("folder", ["bridgegap", "eil"])
-def test_metafile_states_the_parameters_and_epochs_of_every_config(folder, load_config):
-    models = yaml.safe_load((CONFIGS / folder / "metafile.yml").read_text())["Models"]
-    names = {f"{folder}/{Path(model['Config']).stem}" for model in models}
-    assert names == {name for name in SIZES if name.startswith(f"{folder}/")}
-    for model in models:
-        name = f"{folder}/{Path(model['Config']).stem}"
-        assert model["Config"] == f"configs/{name}.py"
-        assert model["Metadata"]["Parameters"] == SIZES[name][0]
-        assert model["Metadata"]["Epochs"] == load_config(f"{name}.py").train_cfg.max_epochs

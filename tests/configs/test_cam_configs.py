@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 
@@ -113,14 +112,3 @@ def test_who_keeps_the_imagenet_classifier(load_config):
         if path.stem in keeps:
             assert model.head.init_cfg.checkpoint == model.backbone.init_cfg.checkpoint
             assert model.head.init_cfg.prefix == "head."
-
-
-def test_metafile_states_the_parameters_and_epochs_of_every_config(load_config):
-    (mark,) = test_parameters_and_map_size.pytestmark
-    parameters = {row[0]: row[1] for row in mark.args[1]}
-    models = yaml.safe_load((CAM / "metafile.yml").read_text())["Models"]
-    assert {Path(model["Config"]).stem for model in models} == set(parameters)
-    for model in models:
-        stem = Path(model["Config"]).stem
-        assert model["Metadata"]["Parameters"] == parameters[stem]
-        assert model["Metadata"]["Epochs"] == load_config(f"cam/{stem}.py").train_cfg.max_epochs

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, PARAM_SCHEDULERS, DefaultScope
 
@@ -93,21 +92,6 @@ def test_parameters_and_map_size(method, network, load_config, meta_device):
         rate = 0.2 if "lite0" in name else {"cub": 0.01, "ilsvrc": 0.001, "toy": 0.1}[data]
         assert pool.rate == rate
         assert (pool.update_on, pool.update_order) == ("correct", "after")
-
-
-@pytest.mark.parametrize("method", ["nl_ccam", "ci_cam"])
-def test_metafile_states_the_parameters_and_epochs_of_every_config(method, load_config):
-    models = yaml.safe_load((CONFIGS / method / "metafile.yml").read_text())["Models"]
-    stems = {path.stem for path in (CONFIGS / method).glob("*.py")}
-    assert sorted(Path(model["Config"]).stem for model in models) == sorted(stems)
-    for model in models:
-        stem = Path(model["Config"]).stem
-        assert model["Config"] == f"configs/{method}/{stem}.py"
-        assert model["Metadata"]["Parameters"] == parameters(method, stem)
-        epochs = load_config(f"{method}/{stem}.py").train_cfg.max_epochs
-        assert model["Metadata"]["Epochs"] == epochs
-    readme = (CONFIGS / method / "README.md").read_text()
-    assert all(f"({stem}.py)" in readme for stem in stems)
 
 
 @pytest.mark.parametrize("method", ["nl_ccam", "ci_cam"])

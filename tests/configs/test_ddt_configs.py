@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from mmengine.registry import MODELS, DefaultScope
 
 DDT = Path(__file__).resolve().parents[2] / "configs" / "ddt"
-METAFILE = yaml.safe_load((DDT / "metafile.yml").read_text())
 SHAPES = {
     "vgg16_cub": (448, 512, 14),
     "vgg16_ilsvrc": (448, 512, 14),
@@ -45,13 +43,3 @@ def test_the_fit_sees_what_the_test_sees_but_no_truth(name, load_config):
     assert hook.type == "wsol_mm.FitDDTHook"
     assert hook.pipeline == seen
     assert cfg.val_evaluator.normalization == cfg.test_evaluator.normalization == "max"
-
-
-@pytest.mark.parametrize("entry", METAFILE["Models"], ids=lambda entry: entry["Name"])
-def test_metafile_states_parameters_and_epochs(entry, load_config, meta_device):
-    assert {Path(model["Config"]).stem for model in METAFILE["Models"]} == set(SHAPES)
-    assert {path.stem for path in DDT.glob("*.py")} == set(SHAPES)
-    cfg = load_config(entry["Config"].removeprefix("configs/"))
-    model = build(cfg, meta_device)
-    assert entry["Metadata"]["Parameters"] == sum(p.numel() for p in model.parameters())
-    assert entry["Metadata"]["Epochs"] == cfg.train_cfg.max_epochs

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 
@@ -58,19 +57,6 @@ def test_parameters_and_what_trains(size, variant, load_config, meta_device):
 def test_every_config_is_listed_above():
     here = {path.stem for path in (CONFIGS / "lcar").glob("*.py")}
     assert {name for name, _ in NAMES} | {LITE0[0]} == here
-
-
-def test_metafile_states_parameters_and_epochs(load_config):
-    models = yaml.safe_load((CONFIGS / "lcar/metafile.yml").read_text())["Models"]
-    sizes = {name: SIZES[size] for name, size in NAMES} | dict([LITE0])
-    assert sorted(Path(model["Config"]).stem for model in models) == sorted(sizes)
-    for model in models:
-        name = Path(model["Config"]).stem
-        assert model["Config"] == f"configs/lcar/{name}.py"
-        assert model["Name"] == f"lcar_{name}".replace("lcar_lcar", "lcar")
-        assert model["Metadata"]["Parameters"] == sizes[name]
-        epochs = load_config(f"lcar/{name}.py").train_cfg.max_epochs
-        assert model["Metadata"]["Epochs"] == epochs
 
 
 @pytest.mark.parametrize(("name", "size"), NAMES)
