@@ -64,6 +64,8 @@ def house(tmp_path):
     (tmp_path / "configs/mine/metafile.yml").write_text(METAFILE)
     (tmp_path / "configs/mine/README.md").write_text(BLOCKS)
     (tmp_path / "README.md").write_text("<!-- methods:begin -->\n<!-- methods:end -->\n")
+    site = "nav:\n  - Methods:\n      # methods:begin\n      # methods:end\n"
+    (tmp_path / "mkdocs.yml").write_text(site)
     return tmp_path
 
 
@@ -104,7 +106,7 @@ def test_the_index_is_valid():
 
 
 def test_tables_are_written_once_and_words_around_them_stay(tool, house, capsys):
-    stale = ["README.md", "configs/mine/README.md", "model-index.yml"]
+    stale = ["README.md", "configs/mine/README.md", "mkdocs.yml", "model-index.yml"]
     assert tool.main(["--check"], house) == 1
     assert sorted(capsys.readouterr().out.splitlines()) == [f"{p}: not current" for p in stale]
     assert "old" in (house / "configs/mine/README.md").read_text()
@@ -119,6 +121,9 @@ def test_tables_are_written_once_and_words_around_them_stay(tool, house, capsys)
     assert row in (house / "README.md").read_text()
     assert yaml.safe_load((house / "model-index.yml").read_text()) == {
         "Import": ["configs/mine/metafile.yml"]
+    }
+    assert yaml.safe_load((house / "mkdocs.yml").read_text()) == {
+        "nav": [{"Methods": [{"Mine": "methods/mine.md"}]}]
     }
     capsys.readouterr()
     assert tool.main(["--check"], house) == 0
@@ -151,11 +156,11 @@ def test_methods_come_by_year(tool):
             "Metadata": {"Method": method, "Citation": citation},
         }
 
-    lines = tool.methods_table(
+    found = tool.by_year(
         [
             collection("c", "Nobody"),
             collection("b", "B, CVPR 2020"),
             collection("a", "A, CVPR 2020"),
         ]
-    ).splitlines()
-    assert [line[2] for line in lines[2:]] == ["a", "b", "c"]
+    )
+    assert [one["Metadata"]["Method"] for one in found] == ["a", "b", "c"]

@@ -1,4 +1,4 @@
-"""Write what lists the configs, from the metafiles: model-index.yml and the tables of the READMEs.
+"""Write what lists the configs, from the metafiles: model-index.yml, the READMEs' tables, the site.
 
     python tools/misc/config_tables.py            # write
     python tools/misc/config_tables.py --check    # exit with 1 where a file is not current
@@ -22,7 +22,7 @@ import yaml
 from wsol_mm.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
-INDEX, README = "model-index.yml", "README.md"
+INDEX, README, SITE = "model-index.yml", "README.md", "mkdocs.yml"
 LINK = "config"  # the first column of every table
 EMPTY = {"ours": "not measured"}
 
@@ -45,19 +45,36 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
     return "\n".join([line(columns), "|---" * len(columns) + "|", *map(line, rows)])
 
 
-def methods_table(collections: list[dict[str, Any]]) -> str:
-    """The README's table of methods: by year, those without one last."""
+def by_year(collections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Methods in the order of their papers, those without a year last."""
 
     def order(collection: dict[str, Any]) -> tuple[str, str]:
         year = re.search(r"\d{4}", collection["Metadata"]["Citation"])
         return (year.group() if year else "9999", collection["Metadata"]["Method"])
 
+    return sorted(collections, key=order)
+
+
+def folder_of(collection: dict[str, Any]) -> Path:
+    """The folder of a method's configs."""
+    return Path(collection["README"]).parent
+
+
+def methods_table(collections: list[dict[str, Any]]) -> str:
+    """The README's table of methods."""
     rows = []
-    for collection in sorted(collections, key=order):
-        folder = Path(collection["README"]).parent.as_posix()
-        meta = collection["Metadata"]
+    for collection in collections:
+        folder, meta = folder_of(collection).as_posix(), collection["Metadata"]
         rows.append([meta["Method"], f"[{folder}]({folder})", meta["Citation"]])
     return table(["method", "configs", "paper"], rows)
+
+
+def site_pages(collections: list[dict[str, Any]]) -> str:
+    """The site's list of methods."""
+    return "\n".join(
+        f"      - {collection['Name']}: methods/{folder_of(collection).name}.md"
+        for collection in collections
+    )
 
 
 def cell(column: str, row: dict[str, Any], metadata: dict[str, Any]) -> str:
@@ -85,16 +102,17 @@ def model_rows(model: dict[str, Any], tables: dict[str, list[str]]) -> Iterator[
         yield name, [link, *(cell(column, row, metadata) for column in columns[1:])]
 
 
-def spliced(text: str, name: str, block: str, where: str) -> str:
+def spliced(text: str, name: str, block: str, path: str) -> str:
     """A document with what stands between a block's two markers replaced.
 
     Raises:
         ValueError: The markers do not stand there once each.
     """
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    comment = "      # {}" if path.endswith(".yml") else "<!-- {} -->"
+    begin, end = (comment.format(f"{name}:{side}") for side in ("begin", "end"))
     found = re.findall(f"{begin}.*?{end}", text, flags=re.DOTALL)
     if len(found) != 1 or text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"{where}: expected {begin!r} and then {end!r}, once each")
+        raise ValueError(f"{path}: expected {begin!r} and then {end!r}, once each")
     return text.replace(found[0], f"{begin}\n{block}\n{end}")
 
 
@@ -106,9 +124,9 @@ def pages(root: Path = ROOT) -> dict[str, str]:
     """
     found = metafiles(root)
     content = {INDEX: "Import:\n" + "".join(f"  - {path}\n" for path in found)}
-    collections = [collection for file in found.values() for collection in file["Collections"]]
-    methods = methods_table(collections)
-    content[README] = spliced((root / README).read_text(), "methods", methods, README)
+    collections = by_year([one for file in found.values() for one in file["Collections"]])
+    for path, block in ((README, methods_table(collections)), (SITE, site_pages(collections))):
+        content[path] = spliced((root / path).read_text(), "methods", block, path)
     for file in found.values():
         (collection,) = file["Collections"]
         path, tables = collection["README"], collection["Metadata"].get("Tables", {})

@@ -77,15 +77,12 @@ NEGATIVE = {"combination": {"name": "neg_quadratic"}}
 POOL = {"type": "wsol_mm.CausalContextPool", "size": GRID}
 CASES = {
     "acol": Case(heads.ACoLHead, {"threshold": 0.6, "hidden_channels": (6, 3)}),
-    "alignment": Case(heads.AlignmentHead, {}),
-    "c2am": Case(heads.C2AMHead, {}),
     "cam": Case(heads.CAMHead, {}),
     "cam hidden": Case(heads.CAMHead, {"hidden_channels": (6,), "map_bias": True}),
     "cam norm": Case(heads.CAMHead, {"map_kind": "norm"}),
     "cam similarity": Case(heads.CAMHead, {"map_kind": "similarity"}),
     "causal": Case(heads.CausalCAMHead, {"context_pool": POOL, **NEGATIVE}),
     "combinational": Case(heads.CombinationalCAMHead, NEGATIVE),
-    "ddt": Case(heads.DDTHead, {}),
     "sd_cam": Case(heads.SDCAMHead, {"hidden_channels": 16}, tokens),
     "sd_cam cam": Case(heads.SDCAMHead, {"map_kind": "cam"}, tokens),
     "sd_cam token": Case(heads.SDCAMHead, {"sign": "token"}, tokens),
@@ -96,4 +93,11 @@ CASES = {
     "ts_cam attention": Case(
         heads.TSCAMHead, {"num_heads": ATTENTION_HEADS, "map_kind": "attention"}, layers
     ),
+}
+# A head that needs its sizes alone and reads the last map is a case by itself.
+NAMED = {case.kind for case in CASES.values()}
+CASES |= {
+    name.removesuffix("Head").lower(): Case(kind, {})
+    for name, kind in vars(heads).items()
+    if name in heads.__all__ and name.endswith("Head") and kind not in {*NAMED, LocalizerHead}
 }
