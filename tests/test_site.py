@@ -71,7 +71,7 @@ def test_a_broken_link_stops_the_build(tmp_path, monkeypatch):
     docs, config = tmp_path / "docs", tmp_path / "mkdocs.yml"
     docs.mkdir()
     (docs / "index.md").write_text("[gone](gone.md)\n")
-    options = (ROOT / "mkdocs.yml").read_text().partition("\nvalidation:")[2].partition("\nnot_in")
+    options = (ROOT / "mkdocs.yml").read_text().partition("\nvalidation:")[2].partition("\nnav:")
     config.write_text(f"site_name: x\nvalidation:{options[0]}\n")
     with pytest.raises(Abort, match="1 warnings in strict mode"):
         build(load_config(str(config), strict=True, site_dir=str(tmp_path / "site")))
