@@ -120,7 +120,13 @@ def check_python(words):
     if words[1] == "-c":
         compile(words[2], "-c", "exec")
         return
-    if words[1] == "-m" and words[2].partition(".")[0] not in ("studies", "benchmarks", "wsol_mm"):
+    if words[1:3] == ["-m", "wsol_mm"]:
+        words = (
+            ["python", f"tools/{words[3]}.py", *words[4:]] if words[3:] else ["python", "-c", ""]
+        )
+        check_python(words)
+        return
+    if words[1] == "-m" and words[2].partition(".")[0] not in ("studies", "benchmarks"):
         return
     arguments = parsed(words)
     options = getattr(arguments, "cfg_options", None)

@@ -158,7 +158,7 @@ def test_a_folder_of_everything(tmp_path, capsys):
     assert list(localizer.failures) == [str(tmp_path / "7_broken.jpg")]
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines == [
-        f"could not read 1 images: {localizer.failures[str(tmp_path / '7_broken.jpg')]}"
+        f"could not read 1 image: {localizer.failures[str(tmp_path / '7_broken.jpg')]}"
     ]
     with pytest.raises(ValueError, match=r"7_broken\.jpg"):
         localizer(tmp_path / "7_broken.jpg")

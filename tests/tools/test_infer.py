@@ -35,7 +35,7 @@ def test_pictures_and_json(folder, tmp_path, capsys):
     said = capsys.readouterr()
     assert "in 2 images, written to" in said.out
     assert "1 files that are no images were left out (1 .txt)" in said.err
-    assert "could not read 1 images" in said.err
+    assert "could not read 1 image" in said.err
     assert sorted(path.name for path in out.iterdir()) == ["a.jpg", "a_1.jpg"]
     content = json.loads(file.read_text())
     assert content["info"]["method"] == "cam"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from wsol_mm.apis.command import add_config_options, check_paths, one_line_errors
+from wsol_mm.apis.command import add_config_options, check_paths, one_line_errors, read_config
 
 if TYPE_CHECKING:
     from wsol_mm.datasets import WSOLDataset
@@ -149,11 +149,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Check, print, and return the exit code."""
-    from mmengine.config import Config
-
-    import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
-
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     cfg.merge_from_dict(dict(args.cfg_options))
     splits = [args.split] if args.split else SPLITS
     loaders = {split: cfg.get(f"{split}_dataloader") for split in splits}

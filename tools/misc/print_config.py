@@ -6,7 +6,7 @@ python tools/misc/print_config.py CONFIG [--cfg-options KEY=VALUE ...] [--save F
 import argparse
 from pathlib import Path
 
-from wsol_mm.apis.command import add_config_options, check_paths, one_line_errors
+from wsol_mm.apis.command import add_config_options, check_paths, one_line_errors, read_config
 from wsol_mm.io import atomic_write
 
 
@@ -19,11 +19,7 @@ def main() -> None:
     args = parser.parse_args()
     with one_line_errors(args.debug):
         check_paths(args.config)
-        from mmengine.config import Config
-
-        import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
-
-        cfg = Config.fromfile(args.config)
+        cfg = read_config(args.config)
         cfg.merge_from_dict(dict(args.cfg_options))
         print(cfg.pretty_text)
         if args.save:

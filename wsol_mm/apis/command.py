@@ -114,13 +114,10 @@ def load_config(args: argparse.Namespace) -> Config:
         FileNotFoundError: There is no such config.
     """
     check_paths(args.config)
-    from mmengine.config import Config
     from mmengine.device import get_device
 
-    import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
-
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     for key, value in args.cfg_options.items():
         known, old = _lookup(cfg, key)
         print(f"override: {key} = {value!r} (" + (f"was {old!r})" if known else "a new key)"))
@@ -135,6 +132,19 @@ def load_config(args: argparse.Namespace) -> Config:
             if cfg.get(f"{split}_dataloader"):
                 cfg[f"{split}_dataloader"].pin_memory = False
     return cfg
+
+
+def read_config(config: str) -> Config:
+    """The config of a file, or of an installed package: ``wsol_mm::cam/resnet18_toy.py``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    from mmengine.config import Config
+
+    import wsol_mm.registry  # noqa: F401 - makes `wsol_mm::...` work, as a base too
+
+    return Config.fromfile(Config._get_cfg_path(config, "")[0] if "::" in config else config)
 
 
 def build_runner(

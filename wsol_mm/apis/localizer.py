@@ -317,8 +317,10 @@ class Localizer(BaseInferencer):
         if not self.failures:
             return ""
         first = next(iter(self.failures.values()))
-        rest = f" and {len(self.failures) - 1} more" if len(self.failures) > 1 else ""
-        return f"could not read {len(self.failures)} images: {first}{rest}"
+        if len(self.failures) == 1:
+            return f"could not read 1 image: {first}"
+        count = len(self.failures)
+        return f"could not read {count} images: {first} and {count - 1} more"
 
     @staticmethod
     def list_models(pattern: str = "*") -> list[str]:  # type: ignore[override]
