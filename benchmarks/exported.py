@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,12 +50,12 @@ def table(times: dict[str, list[float]], batch: int, megabytes: float) -> str:
     )
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, write the document; 1 if boxes differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three images, two rounds")
     parser.add_argument("--docs", type=Path, help="document to write (not with --quick: docs/)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     torch.set_num_threads(1)
     batch, rounds = (3, 2) if args.quick else (8, 7)
     localizer = Localizer(method="cam", device="cpu", show_progress=False)

@@ -15,7 +15,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +107,12 @@ def table(times: dict[str, list[float]], peaks: dict[str, int], batch: int, far:
     )
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, write the document; 1 if maps differ or a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three images, two rounds")
     parser.add_argument("--docs", type=Path, help="document to write (not with --quick: docs/)")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     torch.set_num_threads(1)
     batch, rounds = (3, 2) if args.quick else (16, 9)
     localizer = Localizer(method="cam", device="cpu", show_progress=False)

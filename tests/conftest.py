@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import multiprocessing
 import os
 from pathlib import Path
 
@@ -16,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # numba compiles inside the first example; CI repeats the same examples so that red means a change
 settings.register_profile("wsol_mm", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("wsol_mm")
+
+# Processes that tests start are forked from a server that has imported the toolboxes once.
+PRELOADED = ["torch", "tqdm", "mmengine.runner", "mmengine.hooks", "wsol_mm.models"]
+multiprocessing.set_forkserver_preload(PRELOADED)
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +60,16 @@ def first_time(tmp_path_factory):
         return True
 
     return claim
+
+
+@pytest.fixture(scope="session")
+def two_ranks():
+    """Function that runs ``worker(rank, *args)`` in two processes and raises what they raise."""
+
+    def run(worker, *args) -> None:
+        torch.multiprocessing.start_processes(worker, args, nprocs=2, start_method="forkserver")
+
+    return run
 
 
 @pytest.fixture(scope="session")

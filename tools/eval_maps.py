@@ -17,11 +17,10 @@ METADATA holds the reference evaluator's lists; mask lists (OpenImages) need ``-
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsol_mm.apis.command import add_general_options, one_line_errors
+from wsol_mm.apis.command import add_result_options, one_line_errors, print_results
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -35,7 +34,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     truth.add_argument(
         "--metadata", dest="truth", type=Path, help="folder with the reference's four lists"
     )
-    parser.add_argument("--out", type=Path, required=True, help="json file to write")
     parser.add_argument("--dataset-masks", type=Path, help="root of the lists' mask images")
     parser.add_argument("--images", type=Path, help="folder of images, for sizes of .txt boxes")
     parser.add_argument("--protocol", default="wsolevaluation")
@@ -48,13 +46,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--normalization", help="minmax, max, pas or ivr: all maps are raw")
     parser.add_argument("--percentile", type=float, help="percentile of pas and ivr")
     parser.add_argument("--classifier-scores", type=Path, help="npz, json or pkl, for Top-k")
-    parser.add_argument("--records", type=Path, help="also write the records, an npz file")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="resamples of the intervals")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="parallel workers")
     parser.add_argument(
         "--trivial-only", action="store_true", help="no maps: whole image and centred squares"
     )
-    add_general_options(parser)
+    add_result_options(parser)
     args = parser.parse_args(argv)
     if (args.maps is None) != args.trivial_only:
         parser.error("give either --maps or --trivial-only")
@@ -89,9 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             out=args.out,
             records=args.records,
         )
-        print(results.table())
-        if results.warning():
-            print(f"warning: {results.warning()}", file=sys.stderr)
+        print_results(results)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ npz with ``img_ids`` (n,) and ``scores`` (n, K), or a json or pkl of ``{img_id: 
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsol_mm.apis.command import add_general_options, one_line_errors
+from wsol_mm.apis.command import add_result_options, one_line_errors, print_results
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -26,13 +25,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--boxes", type=Path, required=True, help="records npz or json of boxes")
     parser.add_argument("--scores", type=Path, required=True, help="classifier scores")
-    parser.add_argument("--out", type=Path, required=True, help="json file to write")
     parser.add_argument("--metadata", type=Path, help="lists with the ground truth, for json boxes")
     parser.add_argument("--images", type=Path, help="COCO file that explains numeric image ids")
     parser.add_argument("--protocol", help="for json boxes; records keep theirs")
-    parser.add_argument("--records", type=Path, help="also write the joined records, an npz file")
-    parser.add_argument("--bootstrap", type=int, default=1000, help="resamples of the intervals")
-    add_general_options(parser)
+    add_result_options(parser)
     return parser.parse_args(argv)
 
 
@@ -55,9 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             out=args.out,
             records=args.records,
         )
-        print(results.table())
-        if results.warning():
-            print(f"warning: {results.warning()}", file=sys.stderr)
+        print_results(results)
 
 
 if __name__ == "__main__":

@@ -201,8 +201,8 @@ def worker(rank, folder):
     torch.distributed.destroy_process_group()
 
 
-def test_two_ranks_share_the_work(tmp_path):
-    torch.multiprocessing.spawn(worker, args=(tmp_path,), nprocs=2)
+def test_two_ranks_share_the_work(tmp_path, two_ranks):
+    two_ranks(worker, tmp_path)
     first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
     assert (first[0], second[0]) == ([0, 2, 4], [1, 3])
     whole = run(Model(), tmp_path / "single")

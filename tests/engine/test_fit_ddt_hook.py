@@ -162,8 +162,8 @@ def worker(rank, folder):
     torch.distributed.destroy_process_group()
 
 
-def test_two_ranks_share_the_classes(tmp_path):
-    torch.multiprocessing.spawn(worker, args=(tmp_path,), nprocs=2)
+def test_two_ranks_share_the_classes(tmp_path, two_ranks):
+    two_ranks(worker, tmp_path)
     first, second = (torch.load(tmp_path / f"rank{rank}.pth") for rank in (0, 1))
     single = runner(tmp_path / "single")
     hook().after_train_epoch(single)

@@ -11,7 +11,6 @@ import toy_training
 from wsol_mm.engine import read_checkpoint
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "mmengine.runner", "mmengine.hooks", "tqdm"])
 
 
 def run(work_dir, *moment, **changes):

@@ -12,7 +12,6 @@ from mmengine.config import Config
 from wsol_mm.engine import prepare_launch
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "mmengine.runner", "mmengine.hooks", "tqdm"])
 TOLERANCE = 1e-5  # absolute, on weights of order 1 after 12 steps; summation order differs
 
 

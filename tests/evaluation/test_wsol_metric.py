@@ -213,8 +213,8 @@ def worker(rank, folder):
     dist.destroy_process_group()
 
 
-def test_two_processes_give_the_same_records_and_bits(tmp_path):
-    torch.multiprocessing.spawn(worker, args=(tmp_path,), nprocs=2)
+def test_two_processes_give_the_same_records_and_bits(tmp_path, two_ranks):
+    two_ranks(worker, tmp_path)
     ranks = [json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1)]
     for kind in ("maps", "boxes"):
         one, two = tmp_path / f"{kind}_one.json", tmp_path / f"{kind}_two.json"

@@ -1,48 +1,20 @@
 """DDT and C2AM from training to a pseudo-box file, on a handful of toy scenes."""
 
-import itertools
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from tool_runs import ROOT, call, make_scenes, overrides
 
 from wsol_mm.datasets.box_file import read_pseudo_boxes
-
-ROOT = Path(__file__).parents[2]
-NUMBERS = itertools.count()
-
-
-def call(monkeypatch, tool, *words):
-    """Run a tool in this process."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", [tool, *map(str, words)])
-    try:
-        runpy.run_path(str(ROOT / "tools" / tool), run_name="__main__")
-    except SystemExit as end:
-        if end.code:
-            raise
-
-
-def overrides(data, **more):
-    changes = {f"{split}_dataloader.dataset.data_root": data for split in ("train", "val", "test")}
-    changes |= {f"{split}_dataloader.num_workers": 0 for split in ("train", "val", "test")}
-    changes |= {"train_dataloader.batch_size": 4, "train_cfg.max_epochs": 1}
-    changes |= {"experiment_name": f"maker_{next(NUMBERS)}", **more}
-    return ["--cfg-options", *(f"{key}={value}" for key, value in changes.items())]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("toy") / "scenes"
-    sizes = ["--train", "8", "--val", "6", "--test", "6"]
     with pytest.MonkeyPatch.context() as patch:
-        call(patch, "dataset_converters/make_toy.py", "--out", folder, *sizes)
-    return folder
+        return make_scenes(patch, tmp_path_factory.mktemp("toy") / "scenes", 8, 6, 6)
 
 
 @pytest.mark.parametrize("maker", ["ddt", "c2am"])

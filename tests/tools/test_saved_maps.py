@@ -2,39 +2,23 @@
 
 import itertools
 import json
-import runpy
-import subprocess
-import sys
-from pathlib import Path
+import socket
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
+from tool_runs import CAM, call, make_scenes, overrides
 
-ROOT = Path(__file__).parents[2]
-CAM = ROOT / "configs/cam/resnet18_toy.py"
 IMAGES = 7
-NUMBERS = itertools.count()
-
-
-def call(patch, tool, *words):
-    patch.chdir(ROOT)
-    patch.setattr(sys, "argv", [tool, *map(str, words)])
-    try:
-        runpy.run_path(str(ROOT / "tools" / tool), run_name="__main__")
-    except SystemExit as end:
-        if end.code:
-            raise
 
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory):
     """Scenes, and a checkpoint of random weights."""
     folder = tmp_path_factory.mktemp("trial")
-    sizes = ("--train", "6", "--val", "6", "--test", IMAGES)
     with pytest.MonkeyPatch.context() as patch:
-        call(patch, "dataset_converters/make_toy.py", "--out", folder / "toy", *sizes)
+        make_scenes(patch, folder / "toy", 6, 6, IMAGES)
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope("mmpretrain"):
         model = MODELS.build(Config.fromfile(CAM).model)
@@ -44,12 +28,7 @@ def trial(tmp_path_factory):
 
 
 def options(trial, **more):
-    changes = {f"{split}_dataloader.num_workers": 0 for split in ("train", "val", "test")}
-    changes |= {
-        f"{split}_dataloader.dataset.data_root": trial / "toy" for split in ("train", "val", "test")
-    }
-    changes |= {"experiment_name": f"maps_{next(NUMBERS)}", "test_dataloader.batch_size": 1, **more}
-    return ["--cfg-options", *(f"{key}={value}" for key, value in changes.items())]
+    return overrides(trial / "toy", **{"test_dataloader.batch_size": 1, **more})
 
 
 def differences(part, whole, path=""):
@@ -92,13 +71,25 @@ def test_eval_maps_equals_test(trial, monkeypatch, tmp_path, normalization, perc
         assert stamps[0][key] == stamps[1][key]
 
 
+def save_maps(rank, port, words):
+    """One of two ranks, as torchrun would have started it."""
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        launched = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": port}
+        for name, value in {**launched, "MASTER_ADDR": "127.0.0.1"}.items():
+            patch.setenv(name, str(value))
+        call(patch, "test.py", *words)
+
+
 @pytest.mark.slow
-def test_two_ranks_save_the_maps_of_one(trial, monkeypatch, tmp_path):
+def test_two_ranks_save_the_maps_of_one(trial, monkeypatch, tmp_path, two_ranks):
     common = (CAM, trial / "random.pth", "--work-dir", tmp_path, "--threshold", "oracle")
     call(monkeypatch, "test.py", *common, "--dump-maps", tmp_path / "one", *options(trial))
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    arguments = [*common, "--launcher", "pytorch", "--dump-maps", tmp_path / "two", *options(trial)]
-    subprocess.run([*torchrun, ROOT / "tools/test.py", *arguments], check=True, timeout=180)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [*common, "--launcher", "pytorch", "--dump-maps", tmp_path / "two", *options(trial)]
+    two_ranks(save_maps, port, words)
     one, two = (
         {file.relative_to(folder): file for file in folder.rglob("*.*") if file.is_file()}
         for folder in (tmp_path / "one", tmp_path / "two")

@@ -1,10 +1,8 @@
 """tools/train.py and tools/test.py on a handful of toy scenes, for both parents."""
 
-import itertools
 import json
 import pickle
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,45 +11,21 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from tool_runs import CAM, ROOT, call, make_scenes, overrides
 
 from wsol_mm.apis.command import strip_pretrained
 
-ROOT = Path(__file__).parents[2]
-CAM = ROOT / "configs/cam/resnet18_toy.py"
 DETECTOR = ROOT / "configs/wend/faster_rcnn_r18_toy_oracle.py"
 IMAGES = 6
-NUMBERS = itertools.count()
 # Two ranks see each image alone, as one rank does with batches of one, so maps agree to rounding;
 # a map at the edge of a threshold may still turn over: one image of the split.
 ONE_IMAGE = 100 / IMAGES
 
 
-def call(monkeypatch, tool, *words):
-    """Run a tool in this process."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", [tool, *map(str, words)])
-    try:
-        runpy.run_path(str(ROOT / "tools" / tool), run_name="__main__")
-    except SystemExit as end:
-        if end.code:
-            raise
-
-
-def overrides(data, **more):
-    changes = {f"{split}_dataloader.dataset.data_root": data for split in ("train", "val", "test")}
-    changes |= {f"{split}_dataloader.num_workers": 0 for split in ("train", "val", "test")}
-    changes |= {"train_dataloader.batch_size": 4, "train_cfg.max_epochs": 1}
-    changes |= {"experiment_name": f"run_{next(NUMBERS)}", **more}  # mmengine's names last a second
-    return ["--cfg-options", *(f"{key}={value}" for key, value in changes.items())]
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("toy") / "scenes"
-    sizes = ["--train", "8", "--val", str(IMAGES), "--test", str(IMAGES)]
     with pytest.MonkeyPatch.context() as patch:
-        call(patch, "dataset_converters/make_toy.py", "--out", folder, *sizes)
-    return folder
+        return make_scenes(patch, tmp_path_factory.mktemp("toy") / "scenes", 8, IMAGES, IMAGES)
 
 
 @pytest.fixture(scope="module")

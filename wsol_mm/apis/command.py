@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mmengine.runner import Runner
 
     from wsol_mm.engine.strict_checkpoint import StrictCheckpointHook
+    from wsol_mm.evaluation.results import Results
 
 _STEPS = frozenset(("train_step", "val_step", "test_step"))
 
@@ -45,6 +46,21 @@ class KeyValues(argparse.Action):
 def add_general_options(parser: argparse.ArgumentParser) -> None:
     """Add the option that every tool takes."""
     parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what every evaluation writes, and the general one."""
+    parser.add_argument("--out", type=Path, required=True, help="json file to write")
+    parser.add_argument("--records", type=Path, help="also write the records, an npz file")
+    parser.add_argument("--bootstrap", type=int, default=1000, help="resamples of the intervals")
+    add_general_options(parser)
+
+
+def print_results(results: Results) -> None:
+    """Print an evaluation's table and, to stderr, its warning."""
+    print(results.table())
+    if results.warning():
+        print(f"warning: {results.warning()}", file=sys.stderr)
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

@@ -241,8 +241,10 @@ def copy_lists(maps: Path, out: Path) -> None:
 def prepare_worker() -> None:
     """Make this process one of several that share the cores: one thread, memory kept.
 
-    By default glibc gives arrays of some megabytes back to the system and asks for them again,
-    about a tenth of SGRM's time on a CPU.
+    By default glibc gives arrays of some megabytes back to the system and asks for them again.
+    Measured on SGRM (six iterations, two images of 375 x 333, three processes of each kind in turn,
+    medians): 4.9 s of CPU time against 6.0 without the two calls, 71 000 page faults against
+    222 000, at most 1.02 GB of memory against 1.10.
     """
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -1,4 +1,12 @@
-"""Attention between all positions of a map, in a form that is fast on each device."""
+"""Attention between all positions of a map, in a form that is fast on each device.
+
+What it costs on a CPU: NL-CCAM's step with VGG16 takes 1.24 of CAM's (batch 2, 224 px, one thread,
+in turn), .20 of it for the block on 56 x 56 positions, .02 for the other three, .03 for Adam. The
+six matrix products of that block's attention alone, forward and backward, are two thirds of its
+time (156 of 237 ms) at nearly the speed of a large square product (54 to 60-70 G multiply-adds a
+second), and weights computed again in the backward pass, as fused kernels do, save nothing (257
+ms): the block cannot be much cheaper with all its positions.
+"""
 
 import torch
 import torch.nn.functional as F

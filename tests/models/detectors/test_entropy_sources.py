@@ -22,7 +22,6 @@ from wsol_mm.registry import MODELS
 BOXES = ([[10, 10, 60, 70]], [[30, 20, 80, 80], [5, 5, 40, 50]])
 PLAIN = dict(type="wsol_mm.WeightedEntropyLoss", form="entropy")
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "mmdet.models"])
 
 
 @functools.cache

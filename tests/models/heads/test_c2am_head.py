@@ -146,8 +146,8 @@ def worker(rank, folder):
     torch.distributed.destroy_process_group()
 
 
-def test_two_ranks_count_together(tmp_path):
-    torch.multiprocessing.spawn(worker, args=(tmp_path,), nprocs=2)
+def test_two_ranks_count_together(tmp_path, two_ranks):
+    two_ranks(worker, tmp_path)
     votes = [torch.load(tmp_path / f"rank{rank}.pth").tolist() for rank in (0, 1)]
     # two batches of four on each rank, those of rank 1 with active borders
     assert votes == [[8, 16], [8, 16]]

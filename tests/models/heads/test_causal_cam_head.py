@@ -17,7 +17,6 @@ from wsol_mm.models.heads import CausalCAMHead, CombinationalCAMHead
 from wsol_mm.registry import MODELS
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["torch", "mmpretrain.models"])
 CLASSES, CHANNELS, SIDE = 5, 4, 6
 
 

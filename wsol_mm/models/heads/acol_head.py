@@ -22,6 +22,8 @@ class ACoLHead(CAMHead):
 
     At test the map of class ``k`` erases with A's own map of ``k``. The benchmark draws one map, of
     the true class; erasing with it for other classes too would tell their maps the ground truth.
+    So B's convolutions run once for each map (2048 channels, 14 x 14: 5.6 G multiply-adds): one
+    batch of all classes spares calls, not work, and a smaller ``num_maps`` is what spares work.
 
     Args:
         num_classes: Classes K.
