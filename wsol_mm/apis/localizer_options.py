@@ -42,7 +42,7 @@ def check_model_options(parser: argparse.ArgumentParser, args: argparse.Namespac
 
 def build_localizer(args: argparse.Namespace) -> Any:
     """The :class:`wsol_mm.Localizer` that the options name."""
-    from wsol_mm import Localizer
+    from wsol_mm.apis.localizer import Localizer
 
     model = {"model": args.model} if args.model else {}
     return Localizer(

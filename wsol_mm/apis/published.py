@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from wsol_mm.engine.strict_checkpoint import read_checkpoint
+from wsol_mm.engine.checkpoint_file import read_checkpoint
 from wsol_mm.engine.whole_checkpoint import CheckpointError, weights_of
 from wsol_mm.io import atomic_write
 from wsol_mm.version import __version__

@@ -1,5 +1,10 @@
 """Hooks and helpers around mmengine's Runner: exact resume, safe checkpoints, CPU launching."""
 
+from wsol_mm.engine.checkpoint_file import (
+    UnavailableCheckpointError,
+    UntrustedCheckpointError,
+    read_checkpoint,
+)
 from wsol_mm.engine.checkpoint_hook import AtomicCheckpointHook
 from wsol_mm.engine.class_check import check_names, check_sizes, data_classes
 from wsol_mm.engine.fit_ddt_hook import FitDDTHook
@@ -9,11 +14,8 @@ from wsol_mm.engine.polarity_vote_hook import PolarityVoteHook
 from wsol_mm.engine.seed_hook import SeedHook, seed_everything, seed_worker
 from wsol_mm.engine.strict_checkpoint import (
     StrictCheckpointHook,
-    UnavailableCheckpointError,
-    UntrustedCheckpointError,
     fetch_checkpoint,
     load_checkpoint,
-    read_checkpoint,
     use_strict_checkpoints,
 )
 from wsol_mm.engine.token_cache import fill_token_cache, weights_sha256

@@ -11,11 +11,8 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
 
-from wsol_mm.engine.strict_checkpoint import (
-    CheckpointError,
-    UnavailableCheckpointError,
-    read_checkpoint,
-)
+from wsol_mm.engine.checkpoint_file import UnavailableCheckpointError, read_checkpoint
+from wsol_mm.engine.whole_checkpoint import CheckpointError
 
 SCHEME = "package://"
 #: EfficientNet-Lite0's ImageNet weights (Apache-2.0): inputs are (RGB - 127) / 128.
