@@ -6,7 +6,7 @@ same work. Ratios are to CAM. A row fails where its step takes longer than its l
 that it is held against. The table carries the noise floor, by which the second of two equal models
 differed, and each limit is widened by it.
 
-    python -m benchmarks.cost                    # ResNet-18 of the toy scenes; docs/benchmarks.md
+    python -m benchmarks.cost                    # ResNet-18 of the toy scenes; benchmarks/results
     python -m benchmarks.cost --network vgg16    # full size, a small batch
     python -m benchmarks.cost --quick --rows CAM ADL    # smoke run, writes nothing
 
@@ -25,22 +25,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import cv2
-import numpy as np
-import torch
-from mmengine.config import Config
-from mmengine.dataset import Compose
-from mmengine.device import get_device
-from mmengine.registry import DefaultScope
-from mmpretrain.structures import DataSample
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Call, Subject, multiply_adds, ratio, take_turns, where_measured
-from studies.harness.report import machine, write_block
+from benchmarks.record import add_result_options, finish, measured
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS, DOCS = ROOT / "configs", ROOT / "docs" / "benchmarks.md"
+CONFIGS = ROOT / "configs"
 SIDES = ("train", "test", "data")
 MARGIN = 1.25  # by how much a step may exceed what its passes or its multiply-adds explain
 
@@ -139,6 +133,8 @@ def configuration(row: Row, network: Network) -> Config:
     Raises:
         FileNotFoundError: There is no such config.
     """
+    from mmengine.config import Config
+
     path = CONFIGS / row.config.format(network=network.name, plain=network.plain or network.name)
     if not path.is_file():
         raise FileNotFoundError(f"config {path} does not exist: write it or remove its row")
@@ -157,6 +153,9 @@ def configuration(row: Row, network: Network) -> Config:
 
 def batch(network: Network, classes: int) -> dict[str, Any]:
     """Random images and labels, the same ones each time."""
+    import torch
+    from mmpretrain.structures import DataSample
+
     random = torch.Generator().manual_seed(0)
     shape = (network.batch, 3, network.side, network.side)
     images = torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
@@ -169,6 +168,8 @@ def batch(network: Network, classes: int) -> dict[str, Any]:
 
 def forward(subject: Subject) -> Call:
     """A pass without gradient up to the logits, as teachers make it."""
+    import torch
+
     model = subject.model.eval()
     inputs = model.data_preprocessor(subject.batch())["inputs"]
     return torch.no_grad()(lambda: model(inputs))
@@ -179,6 +180,8 @@ def pool_and_combination(subject: Subject) -> Call:
 
     The pool enhances them and is updated, the second branch classifies, its maps are combined.
     """
+    import torch
+
     model = subject.model.eval()
     head = model.head
     with torch.no_grad():
@@ -204,6 +207,9 @@ STEPS: dict[str, Callable[[Subject], Call]] = {
 
 def photo(network: Network, folder: Path) -> str:
     """A random image file, for the data pipelines."""
+    import cv2
+    import numpy as np
+
     pixels = np.random.default_rng(0).integers(0, 256, (network.side, network.side, 3), np.uint8)
     path = folder / "image.jpg"
     cv2.imwrite(str(path), pixels)
@@ -212,6 +218,9 @@ def photo(network: Network, folder: Path) -> str:
 
 def sides(row: Row, network: Network, image: str, device: str) -> tuple[Subject, dict[str, Call]]:
     """A row's subject and what is timed of it: ``train``, ``test`` and ``data``, as they apply."""
+    from mmengine.dataset import Compose
+    from mmengine.registry import DefaultScope
+
     cfg = configuration(row, network)
     subject = Subject(cfg, partial(batch, network, cfg.data_preprocessor.num_classes), device)
     calls = {"train": STEPS[row.step](subject)}
@@ -310,95 +319,42 @@ def held_against(row: Row) -> str:
     return " + ".join(f"{count} {name}" if count > 1 else name for name, count in counts.items())
 
 
-def table(
-    rows: Mapping[str, Row],
-    results: Mapping[str, Mapping[str, Any]],
-    network: Network,
-    repeats: int,
-    device: str,
-) -> str:
-    """The block for the document."""
-    key = next(key for key, value in NETWORKS.items() if value.name == network.name)
-    train = [
-        "| method | training step, ms | ratio | multiply-adds, G | ratio | memory, MiB | ratio |"
-        " held against | time ratio | at most |",
-        "|" + "---|" * 10,
-    ]
-    test = [
-        "| method | test, ms per image | ratio | memory, MiB | ratio | held against | time ratio |"
-        " at most | data, ms per image | ratio |",
-        "|" + "---|" * 10,
-    ]
-
-    def limit(name: str, side: str) -> str:
-        r = results[name]
-        if f"of_{side}" not in r:
-            return "- | - | -"
-        mark = "" if r[f"passed_{side}"] else " (exceeded)"
-        of, at_most = r[f"of_{side}"], r[f"limit_{side}"]
-        return f"{held_against(rows[name])} | {of:.3f} | {at_most:.3f}{mark}"
-
+def rows_of(
+    rows: Mapping[str, Row], results: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What is kept of each method: numbers, ratios to CAM, what it is held against."""
+    found = []
     for name, r in results.items():
-        train.append(
-            f"| {name} | {r['train']:.1f} | {r['ratio_train']:.2f} "
-            f"| {r['macs'] / 1e9:.2f} | {r['ratio_macs']:.2f} | {r['train_memory'] / 2**20:.1f} "
-            f"| {r['ratio_train_memory']:.2f} | {limit(name, 'train')} |"
-        )
+        limited = "of_train" in r
+        line = {
+            "method": name,
+            "train_ms": r["train"],
+            "ratio_train": r["ratio_train"],
+            "multiply_adds_g": r["macs"] / 1e9,
+            "ratio_multiply_adds": r["ratio_macs"],
+            "train_memory_mib": r["train_memory"] / 2**20,
+            "ratio_train_memory": r["ratio_train_memory"],
+            "held_against": held_against(rows[name]) if limited else None,
+            "of_train": r.get("of_train"),
+            "limit_train": r.get("limit_train"),
+        }
         if "test" in r:
-            test.append(
-                f"| {name} | {r['test']:.2f} | {r['ratio_test']:.2f} "
-                f"| {r['test_memory'] / 2**20:.1f} | {r['ratio_test_memory']:.2f} "
-                f"| {limit(name, 'test')} | {r['data']:.2f} | {r['ratio_data']:.2f} |"
-            )
-    noise = " and ".join(
-        f"{100 * abs(results[TWIN][f'ratio_{side}'] - 1):.1f} % {words}"
-        for side, words in (("train", "of a training step"), ("test", "at test"))
-    )
-    facts = "; ".join(f"{name} {value}" for name, value in machine().items())
-    return "\n".join(
-        [
-            f"## Cost relative to CAM: {key}",
-            "",
-            f"`{network.name}` configs (CAM: `{network.plain or network.name}`), "
-            f"{network.side} px, batch {network.batch}, {where_measured(device)};",
-            f"medians of {repeats} rounds in which the models take turns "
-            f"(`python -m benchmarks.cost --network {key}`).",
-            "Ratios are to CAM. A method with a limit is also held against the steps of other "
-            "rows, made one after the",
-            f"other. Equal models differ, too: the noise floor, `{TWIN}` to CAM, is {noise};",
-            "it widens each limit. Multiply-adds are those of convolutions and matrix products, "
-            "forward and backward.",
-            "Memory is what model, teachers and optimizer hold, plus the peak of what a step "
-            "allocates.",
-            "",
-            *train,
-            "",
-            *causal_notes(rows),
-            *test,
-            "",
-            f"Machine: {facts}.",
-        ]
-    )
-
-
-def causal_notes(rows: Mapping[str, Row]) -> list[str]:
-    """What the rows of the causal family are, where there are any."""
-    if NON_LOCAL not in rows:
-        return []
-    return [
-        f"`{NON_LOCAL}` is NL-CCAM's network and optimizer with a plain head. An expert is held "
-        "against",
-        "CI-CAM's step once for each of its passes, the student against one such step and two "
-        "teachers' passes.",
-        "`combination and pool` is what CI-CAM's head does with given features of a batch: enhance "
-        "them, update the",
-        "pool, classify again, combine the maps.",
-        "",
-    ]
+            line |= {
+                "test_ms": r["test"],
+                "ratio_test": r["ratio_test"],
+                "test_memory_mib": r["test_memory"] / 2**20,
+                "ratio_test_memory": r["ratio_test_memory"],
+                "of_test": r.get("of_test"),
+                "limit_test": r.get("limit_test"),
+                "data_ms": r["data"],
+                "ratio_data": r["ratio_data"],
+            }
+        found.append(line)
+    return found
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run, print, write the document; 1 if a limit is passed."""
+    """Run, print, keep the record; 1 if a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--network", choices=NETWORKS, default="resnet18")
     parser.add_argument(
@@ -406,8 +362,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--repeats", type=int, help="rounds (the network's)")
     parser.add_argument("--quick", action="store_true", help="batch 2, 2 rounds, no limits")
-    parser.add_argument("--docs", type=Path, help="document to write (not with --quick: docs/)")
+    add_result_options(parser)
     args = parser.parse_args(argv)
+    import cv2
+    import torch
+    from mmengine.device import get_device
+
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     network, device = NETWORKS[args.network], get_device()
@@ -419,11 +379,20 @@ def main(argv: list[str] | None = None) -> int:
         rows = {name: row for name, row in rows.items() if name in with_bases(args.rows)}
     rows[TWIN] = rows["CAM"]
     results = compare(rows, measure(rows, network, repeats, device))
-    text = table(rows, results, network, repeats, device)
-    print(text)
-    docs = args.docs or (None if args.quick or args.rows else DOCS)
-    if docs:
-        write_block(docs, f"cost_{args.network}", text)
+    settings = {
+        "network": args.network,
+        "configs": network.name,
+        "plain": network.plain or network.name,
+        "side": network.side,
+        "batch": network.batch,
+        "where": where_measured(device),
+        "rounds": repeats,
+        **{f"noise_{side}": abs(results[TWIN][f"ratio_{side}"] - 1) for side in ("train", "test")},
+    }
+    name = f"cost_{args.network}" + ("" if device == "cpu" else f"_{device}")
+    command = f"python -m benchmarks.cost --network {args.network}"
+    record = measured(name, command, settings, rows_of(rows, results))
+    finish(record, args.results, full=not (args.quick or args.rows))
     line = {name: round(result["ratio_train"], 3) for name, result in results.items()}
     line |= {
         f"{name} / {held_against(row)}{words}": round(results[name][side], 4)

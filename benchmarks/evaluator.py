@@ -4,7 +4,7 @@ One thread, 224x224 maps, all contours. Before anything is timed the results of 
 compared for equality, for both contour rules. Times are CPU time of the thread, which other work
 on the machine does not distort; medians over repeats, sides taken in turn.
 
-    python -m benchmarks.evaluator            # about four minutes; writes docs/benchmarks.md
+    python -m benchmarks.evaluator            # about four minutes; writes benchmarks/results
     python -m benchmarks.evaluator --quick    # smoke run, writes nothing
 """
 
@@ -15,19 +15,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.harness.report import machine, write_block
-from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
-from wsol_mm.functional.component_passes import sort_pixels
-from wsol_mm.functional.component_tree import best_iou_curves
-from wsol_mm.testing.sweep import sweep_levels, sweep_thresholds
+from benchmarks.record import add_result_options, finish, measured
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 SIDE = 224
 GT = np.array([[41.0, 37.0, 180.0, 201.0]])
 # kind: (what it is, least ratio over the threshold sweep, least ratio over the level sweep)
@@ -40,6 +33,10 @@ KINDS = {
 
 def make_map(kind: str, side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """One (side, side) uint8 map of a kind."""
+    import cv2
+
+    from wsol_mm.functional.cam import normalize_map, to_grey, upsample_map
+
     if kind == "noise":
         raw = rng.random((side, side))
     elif kind == "rough":
@@ -51,6 +48,9 @@ def make_map(kind: str, side: int, rng: np.random.Generator) -> NDArray[np.uint8
 
 def identical(grey: NDArray[np.uint8], thresholds: NDArray[np.float64]) -> bool:
     """Whether the curves equal both sweeps bit for bit."""
+    from wsol_mm.functional.component_tree import best_iou_curves
+    from wsol_mm.testing.sweep import sweep_levels, sweep_thresholds
+
     largest, every = best_iou_curves(grey, GT)
     levels = (thresholds * int(grey.max())).astype(int)
     return (
@@ -62,6 +62,8 @@ def identical(grey: NDArray[np.uint8], thresholds: NDArray[np.float64]) -> bool:
 
 def read_and_sort(grey: NDArray[np.uint8]) -> None:
     """The floor: no method that looks at pixels in grey order can do less."""
+    from wsol_mm.functional.component_passes import sort_pixels
+
     side, shift = grey.shape[0], 8
     padded = np.full((side + 2, 1 << shift), -1, np.int16)
     padded[1:-1, 1 : side + 1] = grey
@@ -79,6 +81,9 @@ def clock(call: Callable[[], object], loops: int) -> float:
 
 def measure(kind: str, side: int, maps: int, repeats: int, thresholds: NDArray[np.float64]) -> dict:
     """Medians in milliseconds per map of the four sides, and whether the results agree."""
+    from wsol_mm.functional.component_tree import best_iou_curves
+    from wsol_mm.testing.sweep import sweep_levels, sweep_thresholds
+
     rng = np.random.default_rng(0)
     greys = [make_map(kind, side, rng) for _ in range(maps)]
     same = all(identical(grey, thresholds) for grey in greys)
@@ -99,43 +104,36 @@ def measure(kind: str, side: int, maps: int, repeats: int, thresholds: NDArray[n
     return {"identical": same} | {k: float(np.median(v)) for k, v in times.items()}
 
 
-def table(results: dict[str, dict], side: int, repeats: int) -> str:
-    """The block for the document."""
-    rows = [
-        "| map | contours of 1000 thresholds | contours of distinct levels | wsol_mm, both rules |"
-        " ratio (at least) | ratio, levels (at least) | read and sort once | times that |",
-        "|---|---|---|---|---|---|---|---|",
+def rows_of(results: dict[str, dict]) -> list[dict]:
+    """What is kept of each kind of map."""
+    return [
+        {
+            "map": kind,
+            "what": KINDS[kind][0],
+            "thresholds_ms": r["thresholds"],
+            "levels_ms": r["levels"],
+            "ours_ms": r["ours"],
+            "ratio": r["thresholds"] / r["ours"],
+            "least": KINDS[kind][1],
+            "ratio_levels": r["levels"] / r["ours"],
+            "least_levels": KINDS[kind][2],
+            "floor_ms": r["floor"],
+            "over_floor": r["ours"] / r["floor"],
+        }
+        for kind, r in results.items()
     ]
-    for kind, r in results.items():
-        what, least, least_levels = KINDS[kind]
-        rows.append(
-            f"| {kind}: {what} | {r['thresholds']:.1f} ms | {r['levels']:.1f} ms "
-            f"| {r['ours']:.2f} ms | {r['thresholds'] / r['ours']:.0f}x ({least}x) "
-            f"| {r['levels'] / r['ours']:.0f}x ({least_levels}x) | {r['floor']:.2f} ms "
-            f"| {r['ours'] / r['floor']:.1f} |"
-        )
-    facts = "; ".join(f"{name} {value}" for name, value in machine().items())
-    return "\n".join(
-        [
-            f"Best IoU of the boxes of all contours at every threshold, {side}x{side}, one thread, "
-            "CPU time per map,",
-            f"median of {repeats} repeats; results compared bit for bit before timing "
-            "(`python -m benchmarks.evaluator`).",
-            "Our time also contains the curve of the largest contour.",
-            "",
-            *rows,
-            "",
-            f"Machine: {facts}.",
-        ]
-    )
 
 
 def main() -> int:
-    """Run, print, write the document; 1 if results differ or a ratio is missed."""
+    """Run, print, keep the record; 1 if results differ or a ratio is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="64x64, 10 thresholds, one repeat")
-    parser.add_argument("--docs", type=Path, help="document to write (not with --quick: docs/)")
+    add_result_options(parser)
     args = parser.parse_args()
+    import cv2
+
+    from wsol_mm.functional.component_tree import best_iou_curves
+
     cv2.setNumThreads(1)
     thresholds = np.arange(0, 1, 0.1 if args.quick else 0.001)
     side, repeats = (64, 1) if args.quick else (SIDE, 3)
@@ -145,11 +143,9 @@ def main() -> int:
         maps = 1 if args.quick or kind == "noise" else 7
         results[kind] = measure(kind, side, maps, repeats, thresholds)
         print(kind, {name: round(value, 3) for name, value in results[kind].items()}, flush=True)
-    text = table(results, side, repeats)
-    print(text)
-    docs = args.docs or (None if args.quick else DOCS)
-    if docs:
-        write_block(docs, "evaluator", text)
+    settings = {"side": side, "thresholds": len(thresholds), "repeats": repeats}
+    record = measured("evaluator", "python -m benchmarks.evaluator", settings, rows_of(results))
+    finish(record, args.results, full=not args.quick)
     line = {kind: round(r["thresholds"] / r["ours"], 1) for kind, r in results.items()}
     line |= {f"{kind}_levels": round(r["levels"] / r["ours"], 1) for kind, r in results.items()}
     line |= {f"{kind}_ms": round(r["ours"], 3) for kind, r in results.items()}

@@ -5,7 +5,7 @@ turns on the same batches; CPU time of the process on one thread, which other wo
 Maps of both sides are compared before they are timed: grad-cam's CAM is its Grad-CAM on the last
 features, which equals the class activation map's positive part up to a factor.
 
-    python -m benchmarks.inference            # about three minutes; writes docs/benchmarks.md
+    python -m benchmarks.inference            # about three minutes; writes benchmarks/results
     python -m benchmarks.inference --quick    # smoke run, writes nothing
 """
 
@@ -16,25 +16,27 @@ import json
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import skimage.data
-import torch
-from PIL import Image
 
-from benchmarks.measure import peak_memory, ratio, take_turns, where_measured
-from studies.harness.report import machine, write_block
-from wsol_mm import Localizer
+from benchmarks.measure import peak_memory, ratio, take_turns
+from benchmarks.record import add_result_options, finish, measured
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from wsol_mm import Localizer
+
 # At most so much longer than the bare forward pass, at least so much faster than grad-cam.
 MOST_OVER_BARE, LEAST_OVER_GRAD_CAM = 1.10, 1.5
 
 
 def photographs(count: int) -> list[Image.Image]:
     """Cat, cup and rocket, as often as needed."""
+    import skimage.data
+    from PIL import Image
+
     kinds = [
         Image.fromarray(getattr(skimage.data, name)()) for name in ("chelsea", "coffee", "rocket")
     ]
@@ -43,6 +45,7 @@ def photographs(count: int) -> list[Image.Image]:
 
 def sides(localizer: Localizer, images: list[Image.Image]) -> dict[str, Callable[[], Any]]:
     """What is timed: name -> one batch."""
+    import torch
     from pytorch_grad_cam import GradCAM
 
     predictor = localizer.predictor
@@ -83,36 +86,30 @@ def same_maps(localizer: Localizer, images: list[Image.Image], theirs: np.ndarra
     return max(differences)
 
 
-def table(times: dict[str, list[float]], peaks: dict[str, int], batch: int, far: float) -> str:
-    """The block for the document."""
+def rows_of(times: dict[str, list[float]], peaks: dict[str, int], batch: int) -> list[dict]:
+    """What is kept of each side."""
     bare = times["bare forward pass"]
-    rows = ["| | images per second | times the bare pass | peak memory, MiB |", "|---|---|---|---|"]
-    for name, measured in times.items():
-        speed = batch / statistics.median(measured) * 1e3
-        rows.append(
-            f"| {name} | {speed:.1f} | {ratio(measured, bare):.3f} | {peaks[name] / 2**20:.0f} |"
-        )
-    facts = "; ".join(f"{name} {value}" for name, value in machine().items())
-    return "\n".join(
-        [
-            "EfficientNet-Lite0 with 14x14 maps at 224 px, batches of "
-            f"{batch} photographs in memory, {where_measured('cpu')};",
-            f"medians of {len(bare)} rounds, sides in turn (`python -m benchmarks.inference`). "
-            f"Maps differ by at most {far:.0e}.",
-            "",
-            *rows,
-            "",
-            f"Machine: {facts}.",
-        ]
-    )
+    return [
+        {
+            "side": name,
+            "images_per_second": batch / statistics.median(found) * 1e3,
+            "over_bare": ratio(found, bare),
+            "peak_mib": peaks[name] / 2**20,
+        }
+        for name, found in times.items()
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run, print, write the document; 1 if maps differ or a limit is missed."""
+    """Run, print, keep the record; 1 if maps differ or a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three images, two rounds")
-    parser.add_argument("--docs", type=Path, help="document to write (not with --quick: docs/)")
+    add_result_options(parser)
     args = parser.parse_args(argv)
+    import torch
+
+    from wsol_mm import Localizer
+
     torch.set_num_threads(1)
     batch, rounds = (3, 2) if args.quick else (16, 9)
     localizer = Localizer(method="cam", device="cpu", show_progress=False)
@@ -122,13 +119,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     far = same_maps(localizer, images, theirs)
     peaks = {name: peak_memory(call) for name, call in calls.items()}
     times = take_turns(calls, rounds, "cpu")
-    text = table(times, peaks, batch, far)
-    print(text)
+    settings = {
+        "network": "EfficientNet-Lite0 with 14x14 maps at 224 px",
+        "batch": batch,
+        "rounds": rounds,
+        "difference": far,
+        "most_over_bare": MOST_OVER_BARE,
+        "least_over_grad_cam": LEAST_OVER_GRAD_CAM,
+    }
+    command = "python -m benchmarks.inference"
+    record = measured("inference", command, settings, rows_of(times, peaks, batch))
+    finish(record, args.results, full=not args.quick)
     over_bare = ratio(times["Localizer: boxes"], times["bare forward pass"])
     over_grad_cam = ratio(times["grad-cam's CAM: maps"], times["Localizer: boxes"])
-    docs = args.docs or (None if args.quick else DOCS)
-    if docs:
-        write_block(docs, "inference", text)
     line = {"over_bare": round(over_bare, 3), "over_grad_cam": round(over_grad_cam, 2)}
     print(json.dumps({**line, "difference": far, "images_per_round": batch}))
     met = over_bare <= MOST_OVER_BARE and over_grad_cam >= LEAST_OVER_GRAD_CAM

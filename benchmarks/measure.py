@@ -9,14 +9,10 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import MODELS, DefaultScope
-from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 Call = Callable[[], object]
 
@@ -33,6 +29,10 @@ class Subject:
     """
 
     def __init__(self, cfg: Config, batch: Callable[[], dict[str, Any]], device: str) -> None:
+        import torch
+        from mmengine.optim import build_optim_wrapper
+        from mmengine.registry import MODELS, DefaultScope
+
         cfg.optim_wrapper.optimizer.lr = 0.0
         self.batch, self.device = batch, device
         model = cfg.model
@@ -50,12 +50,16 @@ class Subject:
 
     def test(self) -> None:
         """One batch at test."""
+        import torch
+
         self.model.eval()
         with torch.no_grad():
             self.model.test_step(self.batch())
 
     def held(self) -> int:
         """Bytes of parameters (of teachers too), buffers and the optimizer's state."""
+        import torch
+
         tensors = [*self.model.parameters(), *self.model.buffers()]
         for state in self.optimizer.optimizer.state.values():
             tensors += [value for value in state.values() if torch.is_tensor(value)]
@@ -68,6 +72,9 @@ class Subject:
 
 def peak_memory(call: Call, device: str = "cpu") -> int:
     """Most bytes that one call holds at once beyond those held before it."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
@@ -86,9 +93,13 @@ def peak_memory(call: Call, device: str = "cpu") -> int:
 def multiply_adds(call: Call) -> int:
     """Multiply-adds of convolutions and matrix products in one call, with its random draws fixed.
 
+    >>> import torch
     >>> multiply_adds(lambda: torch.ones(2, 3) @ torch.ones(3, 5))
     30
     """
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
     torch.manual_seed(0)
     with FlopCounterMode(display=False) as counter:
         call()
@@ -97,6 +108,8 @@ def multiply_adds(call: Call) -> int:
 
 def clock(call: Call, device: str) -> float:
     """Milliseconds of one call: of the process on a CPU, of the wall clock on a GPU."""
+    import torch
+
     if device == "cpu":
         start = time.process_time()
         call()
@@ -110,6 +123,8 @@ def clock(call: Call, device: str) -> float:
 
 def where_measured(device: str) -> str:
     """What the times are of, in words."""
+    import torch
+
     return "CPU time on one thread" if device == "cpu" else torch.cuda.get_device_name()
 
 

@@ -30,12 +30,12 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 from benchmarks.measure import Subject, ratio, take_turns
+from benchmarks.record import add_result_options, finish, measured
 from benchmarks.target_assignment import batch
-from studies.harness.report import machine, write_block
 from wsol_mm.compat import mmcv_ext
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS, DOCS = ROOT / "configs", ROOT / "docs" / "benchmarks.md"
+CONFIGS = ROOT / "configs"
 LIMIT = 1.1  # largest ratio of a training step
 COMPILED = Path(mmcv._ext.__file__) != Path(mmcv_ext.__file__)
 # title to config and options: nms at test gets boxes of every score
@@ -153,50 +153,28 @@ def calls_in_words(calls: Mapping[str, int]) -> str:
     return ", ".join(f"{count} `{name}`" for name, count in sorted(calls.items())) or "none"
 
 
-def table(found: Mapping[str, Mapping[str, Any]], size: int, side: int, rounds: int) -> str:
-    """The part of the document."""
-    lines = [
-        "| detector | operators called in a step | in a batch at test | compiled, ms "
-        "| stand-in, ms | ratio | stand-in again | at most |",
-        "|" + "---|" * 8,
+def rows_of(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is kept of each detector."""
+    return [
+        {
+            "detector": name,
+            "called_in_a_step": calls_in_words(cost["step"]),
+            "called_at_test": calls_in_words(cost["test"]),
+            "compiled_ms": cost["compiled"],
+            "stand_in_ms": cost["stand-in"],
+            "ratio": cost["ratio"],
+            "again": 1 + cost["noise"],
+        }
+        for name, cost in found.items()
     ]
-    for name, cost in found.items():
-        over = "" if cost["ratio"] <= LIMIT else " (exceeded)"
-        lines.append(
-            f"| {name} | {calls_in_words(cost['step'])} | {calls_in_words(cost['test'])} "
-            f"| {cost['compiled']:.0f} | {cost['stand-in']:.0f} | {cost['ratio']:.3f} "
-            f"| {1 + cost['noise']:.3f} | {LIMIT}{over} |"
-        )
-    facts = "; ".join(f"{name} {value}" for name, value in machine().items())
-    against = "mmcv's compiled operators" if COMPILED else "itself: no operators are compiled here"
-    return "\n".join(
-        [
-            "## mmcv's operators: the stand-in against compiled ones",
-            "",
-            f"A training step of the toy configs of `configs/wend`, {side} px, batch {size}, CPU "
-            f"time on one thread, medians of",
-            f"{rounds} rounds in which the sides take turns in one process; the stand-in of "
-            f"`wsol_mm/compat` against {against}.",
-            "Losses of a step and boxes at test were equal before the timing. `stand-in again` is "
-            "the noise: the stand-in's step",
-            "against the same step. On the CPU mmcv's focal loss and deformable attention are "
-            "PyTorch on both sides, so a step of",
-            "FCOS and of Deformable DETR calls no compiled operator and its ratio is noise. CUDA "
-            "is not measured.",
-            "",
-            *lines,
-            "",
-            f"`python -m benchmarks.operators`. Machine: {facts}.",
-        ]
-    )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run, print, write the document; 1 if a limit is passed or there is nothing to compare."""
+    """Run, print, keep the record; 1 if a limit is passed or there is nothing to compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=21, help="rounds (21)")
     parser.add_argument("--quick", action="store_true", help="64 px, batch 2, 2 rounds, no limit")
-    parser.add_argument("--docs", type=Path, help="document to write (a full run writes docs/)")
+    add_result_options(parser)
     args = parser.parse_args(argv)
     if not (COMPILED or args.quick):
         print("mmcv has no compiled operators here: WSOL_COMPILE_OPS=1 make env, or --quick")
@@ -207,11 +185,10 @@ def main(argv: list[str] | None = None) -> int:
     for name in DETECTORS:
         cost = measure(name, size, side, rounds)
         found[name] = {**cost, **compare(cost["times"])}
-    text = table(found, size, side, rounds)
-    print(text)
-    docs = args.docs or (None if args.quick else DOCS)
-    if docs:
-        write_block(docs, "operators", text)
+    settings = {"side": side, "batch": size, "rounds": rounds, "most": LIMIT}
+    settings["against"] = "mmcv's compiled operators" if COMPILED else "itself"
+    command = "python -m benchmarks.operators"
+    finish(measured("operators", command, settings, rows_of(found)), args.results, not args.quick)
     print(json.dumps({name: round(cost["ratio"], 3) for name, cost in found.items()}))
     passed = all(cost["ratio"] <= LIMIT for cost in found.values())
     return 0 if passed or args.quick else 1

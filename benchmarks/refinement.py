@@ -3,7 +3,7 @@
 Each part compares the results of both sides before it times them, takes the sides in turn and
 reports medians. A part is one entry of ``PARTS``: a function ``quick -> Row``.
 
-    python -m benchmarks.refinement                         # all parts; writes docs/benchmarks.md
+    python -m benchmarks.refinement                         # all parts; writes benchmarks/results
     python -m benchmarks.refinement --only ncut196 ncut900  # some parts, writes nothing
     python -m benchmarks.refinement --quick                 # smoke run, writes nothing
 """
@@ -20,7 +20,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,7 +31,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import peak_memory
 from benchmarks.plain_sgrm import plain_repredict, vote_by_loop, vote_by_scatter
-from studies.harness.report import machine, write_block
+from benchmarks.record import add_result_options, finish, measured
 from wsol_mm.apis.refinement import prepare_worker
 from wsol_mm.functional.aggregation_net import LAYERS
 from wsol_mm.functional.arm import (
@@ -45,8 +44,6 @@ from wsol_mm.functional.arm import (
 from wsol_mm.functional.lanczos import lanczos
 from wsol_mm.functional.sgrm import SGRMSettings, repredict
 from wsol_mm.functional.tokencut import dense_eigenvector, second_eigenvectors, token_graphs
-
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 
 
 @dataclass
@@ -355,39 +352,33 @@ PARTS: dict[str, Callable[[bool], Row]] = {
 }
 
 
-def table(rows: dict[str, Row]) -> str:
-    """The block for the document."""
-    lines = [
-        "| part | straightforward form | wsol_mm | ratio (at least) | results | floor |"
-        " times floor | memory |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| `{name}`: {row.what} | {row.baseline}: {row.baseline_ms:.2f} ms | {row.ours_ms:.2f} ms "
-        f"| {row.ratio:.1f}x ({row.least:g}x) | {row.agreement} "
-        f"| {row.floor}: {row.floor_ms:.2f} ms | {row.ours_ms / row.floor_ms:.1f} "
-        f"| {row.memory:.1f} MB |"
+def rows_of(rows: dict[str, Row]) -> list[dict]:
+    """What is kept of each part."""
+    return [
+        {
+            "part": name,
+            "what": row.what,
+            "baseline": row.baseline,
+            "baseline_ms": row.baseline_ms,
+            "ours_ms": row.ours_ms,
+            "ratio": row.ratio,
+            "least": row.least,
+            "agreement": row.agreement,
+            "floor": row.floor,
+            "floor_ms": row.floor_ms,
+            "over_floor": row.ours_ms / row.floor_ms,
+            "memory_mb": row.memory,
+        }
         for name, row in rows.items()
     ]
-    facts = "; ".join(f"{name} {value}" for name, value in machine().items())
-    return "\n".join(
-        [
-            "Time per image, medians, sides in turn, results compared before timing "
-            "(`python -m benchmarks.refinement`).",
-            "",
-            *lines,
-            "",
-            f"Machine: {facts}.",
-        ]
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run, print, write the document; 1 if results differ or a ratio is missed."""
+    """Run, print, keep the record; 1 if results differ or a ratio is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="NAME", help="parts to run")
     parser.add_argument("--quick", action="store_true", help="few images and rounds")
-    parser.add_argument("--docs", type=Path, help="document to write (a full run writes docs/)")
+    add_result_options(parser)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     rows: dict[str, Row] = {}
@@ -395,11 +386,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with threadpool_limits(1):
             rows[name] = PARTS[name](args.quick)
         print(name, rows[name], flush=True)
-    text = table(rows)
-    print(text)
-    docs = args.docs or (None if args.quick or args.only else DOCS)
-    if docs:
-        write_block(docs, "refinement", text)
+    record = measured("refinement", "python -m benchmarks.refinement", {}, rows_of(rows))
+    finish(record, args.results, full=not (args.quick or args.only))
     line: dict[str, float | bool] = {name: round(row.ratio, 1) for name, row in rows.items()}
     line |= {f"{name}_ms": round(row.ours_ms, 3) for name, row in rows.items()}
     for name, row in rows.items():

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from benchmarks.measure import Subject, ratio, take_turns, where_measured
-from studies.harness.report import write_block
+from benchmarks.record import add_result_options, finish, measured
 from wsol_mm.models.roi_heads import BatchRoIHead
 from wsol_mm.models.task_modules import BatchSamplingResult
 from wsol_mm.registry import MODELS
@@ -278,38 +278,29 @@ def steps(size: int, side: int, rounds: int, device: str) -> dict[str, Any]:
     return found
 
 
-def table(found: dict[str, Any]) -> str:
-    """The block of the document."""
-    lines = [
-        "| detector | targets image by image, ms | of the batch at once, ms | gain |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {name} | {found[key]['loop_ms']:.1f} | {found[key]['batch_ms']:.1f} "
-        f"| {found[key]['gain_percent']:.0f} % |"
-        for key, name in (("faster_rcnn", "Faster R-CNN ResNet-50"), ("fcos", "FCOS ResNet-50"))
-    ]
-    lines += [
-        "",
-        f"A training step on {found['batch']} images of {found['side']} px, {found['device']}; "
-        "medians of steps that take turns. `python -m benchmarks.target_assignment`.",
-    ]
-    return "\n".join(lines)
+def rows_of(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is kept of each detector."""
+    names = {"faster_rcnn": "Faster R-CNN ResNet-50", "fcos": "FCOS ResNet-50"}
+    return [{"detector": name, **found[key]} for key, name in names.items()]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the line, and write the block of a document that is named."""
+    """Print the line; keep the record of a full run on a GPU, or in a folder that is named."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=32, help="images of a step (32)")
     parser.add_argument("--side", type=int, default=SIDE, help=f"pixels ({SIDE})")
     parser.add_argument("--rounds", type=int, default=15, help="steps of each side (15)")
-    parser.add_argument("--docs", type=Path, help="document that gets the table")
+    add_result_options(parser)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     MMLogger.get_current_instance().setLevel("WARNING")
     found = steps(args.batch, args.side, args.rounds, get_device())
-    if args.docs:
-        write_block(args.docs, f"targets_{get_device()}", table(found))
+    settings = {"side": args.side, "batch": args.batch, "rounds": args.rounds}
+    settings["where"] = found["device"]
+    full = (args.batch, args.side, get_device()) == (32, SIDE, "cuda")
+    command = "python -m benchmarks.target_assignment"
+    record = measured(f"targets_{get_device()}", command, settings, rows_of(found))
+    finish(record, args.results, full)
     print(json.dumps(found))
 
 

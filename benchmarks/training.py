@@ -1,6 +1,6 @@
 """Images per second in training: EfficientNet-Lite0 on birds, in full and in mixed precision.
 
-    python -m benchmarks.training            # writes docs/benchmarks.md, a block for each device
+    python -m benchmarks.training            # writes benchmarks/results, a record for each device
     python -m benchmarks.training --quick    # smoke run, writes nothing
 
 A step is forward, backward and optimizer on one batch of 16 images of 224 px that is there already;
@@ -17,24 +17,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmpretrain.structures import DataSample
-
-import wsol_mm.registry  # noqa: F401 - `wsol_mm.` types of the configs
 from benchmarks.measure import Subject, take_turns
-from studies.harness.report import machine, write_block
+from benchmarks.record import add_result_options, finish, measured
 from wsol_mm.apis.command import one_line_errors, strip_pretrained
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCS = ROOT / "docs/benchmarks.md"
 METHODS = {"CAM": "cam", "BridgeGap": "bridgegap", "CI-CAM": "ci_cam"}
 BATCH, SIDE = 16, 224
 
 
 def batch(count: int, side: int) -> dict[str, Any]:
     """What the data loader gives."""
+    import torch
+    from mmpretrain.structures import DataSample
+
     generator = torch.Generator().manual_seed(0)
     shape = (count, 3, side, side)
     images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
@@ -44,6 +40,10 @@ def batch(count: int, side: int) -> dict[str, Any]:
 
 def subject(method: str, mixed: bool, count: int, side: int, device: str) -> Subject:
     """A method's model with its optimizer."""
+    from mmengine.config import Config
+
+    import wsol_mm.registry  # noqa: F401 - `wsol_mm.` types of the configs
+
     cfg = Config.fromfile(ROOT / f"configs/{METHODS[method]}/efficientnet_lite0_cub.py")
     strip_pretrained(cfg.model)
     if mixed:
@@ -67,25 +67,24 @@ def measure(device: str, rounds: int, count: int, side: int) -> dict[str, float]
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Measure, print, write the block of this device; the images per second."""
+    """Measure, print, keep the record of this device; the images per second."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="two small steps, no document")
+    parser.add_argument("--quick", action="store_true", help="two small steps, no record")
     parser.add_argument("--rounds", type=int, default=15, help="steps of each model")
-    parser.add_argument("--docs", type=Path, default=DOCS, help="document to write")
+    add_result_options(parser)
     args = parser.parse_args(argv)
+    from mmengine.device import get_device
+
     device = get_device()
     rounds, count, side = (1, 2, 64) if args.quick else (args.rounds, BATCH, SIDE)
     found = measure(device, rounds, count, side)
-    lines = ["| method | images/s |", "|---|---|"]
-    lines += [f"| {name} | {value:.1f} |" for name, value in found.items()]
-    unit = "CPU time on one thread" if device == "cpu" else "wall time"
-    facts = "; ".join(f"{name} {value}" for name, value in machine().items())
-    lines += ["", f"Median of {rounds} steps, {unit}. `python -m benchmarks.training`; {facts}."]
-    print("\n".join(lines))
-    if not args.quick:
-        write_block(args.docs, f"training_{device}", "\n".join(lines))
+    settings = {"network": "EfficientNet-Lite0", "batch": count, "side": side, "rounds": rounds}
+    settings |= {"where": "CPU time on one thread" if device == "cpu" else "wall time"}
+    rows = [{"method": name, "images_per_second": value} for name, value in found.items()]
+    record = measured(f"training_{device}", "python -m benchmarks.training", settings, rows)
+    finish(record, args.results, full=not args.quick)
     print(json.dumps({"device": device, "images_per_second": found}))
     return found
 

@@ -9,7 +9,7 @@ by the noise floor, by which a second SCR differed from the first.
 Assignment: mmdet's targets of a batch, image by image, against ours, all images at once; results
 are compared before they are timed.
 
-    python -m benchmarks.wend                            # all; writes docs/benchmarks.md
+    python -m benchmarks.wend                            # all; writes benchmarks/results
     python -m benchmarks.wend --only fcos_lean assign    # some, writes nothing
     python -m benchmarks.wend --quick                    # smoke run, writes nothing
 """
@@ -33,11 +33,13 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 
 from benchmarks.measure import Call, Subject, multiply_adds, ratio, take_turns, where_measured
+from benchmarks.record import add_result_options, finish, measured
 from benchmarks.target_assignment import CASES, batch, speed
-from studies.harness.report import machine, write_block
+from studies.papers.numbers import load_paper
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS, DOCS = ROOT / "configs", ROOT / "docs" / "benchmarks.md"
+CONFIGS = ROOT / "configs"
+PAPER = load_paper("wend")["Table 1"]
 MARGIN = 1.25  # by how much a time ratio may pass that of the multiply-adds
 LEAST = 3.0  # how many times faster targets must be found
 SIDES = ("train", "test")
@@ -54,7 +56,7 @@ class Row:
         options: Keys of the config with another value.
         limit: Largest ratio to SCR: a number for the time at test, ``macs`` for ``MARGIN`` times
             the ratio of the multiply-adds, at test and in training; None for none.
-        paper: Parameters in millions and seconds per batch in the paper's Table 1.
+        paper: Its row in the paper's Table 1: parameters in millions, seconds per batch.
     """
 
     title: str
@@ -64,25 +66,36 @@ class Row:
     paper: tuple[float, float] | None = None
 
 
+def printed(method: str) -> tuple[float, float]:
+    """The numbers of a row of the paper's Table 1.
+
+    >>> printed("SCR")
+    (24.55, 0.331)
+    """
+    (row,) = (row for row in PAPER.rows if row.labels == (method,))
+    parameters, seconds = map(float, row.paper)
+    return parameters, seconds
+
+
 # no box is dropped for its score, so that post-processing has as much to do as it can have
 EVERY_BOX = {"model.detector.test_cfg.score_thr": 0.0}
 CLASSES = "model.detector.bbox_head.num_classes"
 ROWS = {
-    BASE: Row("SCR", "psol/scr_r50_cub.py", paper=(24.55, 0.331)),
-    "fcos": Row("FCOS", "wend/fcos_r50_cub.py", EVERY_BOX, "macs", (99.12, 0.245)),
+    BASE: Row("SCR", "psol/scr_r50_cub.py", paper=printed("SCR")),
+    "fcos": Row("FCOS", "wend/fcos_r50_cub.py", EVERY_BOX, "macs", printed("BCD")),
     "fcos_200": Row(
         "FCOS, 200 classes",
         "wend/fcos_r50_cub.py",
         {**EVERY_BOX, CLASSES: 200},
         "macs",
-        (102.79, 0.382),
+        printed("FCOS with 200 classes"),
     ),
     "fcos_1000": Row(
         "FCOS, 1000 classes",
         "wend/fcos_r50_cub.py",
         {**EVERY_BOX, CLASSES: 1000},
         "macs",
-        (117.54, 0.408),
+        printed("FCOS with 1000 classes"),
     ),
     "fcos_lean": Row("lean FCOS", "wend/fcos_r50_cub_lean.py", EVERY_BOX, 1.1),
     "faster_rcnn": Row(
@@ -208,134 +221,83 @@ def compare(rows: Mapping[str, Row], found: Mapping[str, Any]) -> dict[str, dict
     return results
 
 
-def table(
-    rows: Mapping[str, Row],
-    results: Mapping[str, Mapping[str, Any]],
-    size: int,
-    side: int,
-    rounds: int,
-    device: str,
-) -> str:
-    """The detectors' part of the document."""
-    lines = [
-        "| detector | parameters, M (paper) | multiply-adds at test, G per image | behind the "
-        "backbone | ratio | test, ms per batch | ratio | limit | paper's ratio | without "
-        "post-processing, ms | train step, ms | ratio | multiply-adds' ratio | limit |",
-        "|" + "---|" * 14,
-    ]
-
-    def limit(result: Mapping[str, Any], where: str) -> str:
-        most = result[f"limit_{where}"]
-        if most is None:
-            return "none"
-        return f"{most:.2f}" + ("" if result[f"ratio_{where}"] <= most else " (exceeded)")
-
+def rows_of(
+    rows: Mapping[str, Row], results: Mapping[str, Mapping[str, Any]], size: int
+) -> list[dict[str, Any]]:
+    """What is kept of each detector."""
+    found = []
     for name, row in rows.items():
         r = results[name]
-        title = f"{ROWS[BASE].title} again" if name == TWIN else row.title
         sizes, seconds = row.paper if row.paper and name != TWIN else (None, None)
-        behind = r["macs_test"] - r["macs_backbone"]
-        lines.append(
-            f"| {title} | {r['params'] / 1e6:.2f}{'' if sizes is None else f' ({sizes:.2f})'} "
-            f"| {r['macs_test'] / size / 1e9:.2f} | {behind / size / 1e9:.2f} "
-            f"| {r['ratio_macs_test']:.2f} | {r['test']:.0f} | {r['ratio_test']:.2f} "
-            f"| {limit(r, 'test')} "
-            f"| {'' if seconds is None else f'{seconds / ROWS[BASE].paper[1]:.2f}'} "
-            f"| {r['network']:.0f} | {r['train']:.0f} | {r['ratio_train']:.2f} "
-            f"| {r['ratio_macs_train']:.2f} | {limit(r, 'train')} |"
+        found.append(
+            {
+                "detector": f"{ROWS[BASE].title} again" if name == TWIN else row.title,
+                "parameters_m": r["params"] / 1e6,
+                "paper_parameters_m": sizes,
+                "multiply_adds_g": r["macs_test"] / size / 1e9,
+                "behind_backbone_g": (r["macs_test"] - r["macs_backbone"]) / size / 1e9,
+                "ratio_multiply_adds": r["ratio_macs_test"],
+                "test_ms": r["test"],
+                "ratio_test": r["ratio_test"],
+                "limit_test": r["limit_test"],
+                "paper_ratio": seconds and seconds / ROWS[BASE].paper[1],
+                "network_ms": r["network"],
+                "train_ms": r["train"],
+                "ratio_train": r["ratio_train"],
+                "ratio_multiply_adds_train": r["ratio_macs_train"],
+                "limit_train": r["limit_train"],
+            }
         )
-    noise = ", ".join(
-        f"{100 * abs(results[TWIN][f'ratio_{where}'] - 1):.1f} % {name}"
-        for where, name in (("test", "at test"), ("train", "of a training step"))
-    )
-    text = [
-        f"`configs/wend` and `configs/psol` with ResNet-50 for CUB, {side} px, batch {size}, "
-        f"{where_measured(device)}; medians",
-        f"of {rounds} rounds in which the models take turns. Ratios are to SCR. Weights are random "
-        "and no box is dropped for",
-        "its score: post-processing has as much to do as it can have. Equal models differ, too: "
-        "the noise floor, by which a",
-        f"second SCR differed, is {noise}, and is added to each limit. Multiply-adds are those of "
-        "convolutions",
-        "and matrix products; RoIAlign and deformable sampling are not among them. The paper does "
-        "not say which side its seconds",
-        "per batch (Table 1) are of.",
-        "",
-        *lines,
-    ]
-    if "fcos" in results:
-        text += ["", dominates(results, size, side)]
-    return "\n".join(text)
+    return found
 
 
-def dominates(results: Mapping[str, Mapping[str, Any]], size: int, side: int) -> str:
-    """What makes FCOS dearer than SCR, in words.
+def towers(side: int) -> float:
+    """G multiply-adds of FCOS's two 3x3 layers from 2048 to 2048 channels on C5.
 
-    >>> base = {"macs_backbone": 4e9, "macs_test": 4e9, "test": 10.0, "network": 10.0}
-    >>> fcos = {"macs_test": 8e9, "ratio_macs_test": 2.0, "ratio_test": 1.9, "network": 18.0}
-    >>> text = dominates({BASE: base, "fcos": base | fcos | {"test": 20.0}}, 1, 224)
-    >>> "3.70 G of FCOS's 8.00 G" in text, "10 % of the time" in text
-    (True, True)
+    >>> round(towers(224), 2)
+    3.7
     """
-    fcos = results["fcos"]
-    cells = (side // 32) ** 2
-    towers = 2 * 9 * 2048**2 * cells
-    total = fcos["macs_test"] / size
-    share = 1 - fcos["network"] / fcos["test"]
-    paper = ROWS["fcos"].paper[1] / ROWS[BASE].paper[1]
-    return (
-        f"What dominates: the two 3x3 layers from 2048 to 2048 channels are {towers / 1e9:.2f} G "
-        f"of FCOS's {total / 1e9:.2f} G multiply-adds\nat test, beside "
-        f"{fcos['macs_backbone'] / size / 1e9:.2f} G of the backbone, which is nearly all of SCR; "
-        f"post-processing takes {max(0, round(100 * share))} % of the time.\nOne class instead of "
-        f"many saves the last layer's channels, not the towers: the ratio to SCR is "
-        f"{fcos['ratio_test']:.2f}, where the paper has {paper:.2f}."
-    )
+    return 2 * 9 * 2048**2 * (side // 32) ** 2 / 1e9
 
 
-def assignment_table(found: Mapping[str, Mapping[str, float]], size: int, device: str) -> str:
-    """The targets' part of the document."""
-    lines = [
-        "| targets of | mmdet, ms | all images at once, ms | times faster |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {CASES[name].title} | {r['theirs']:.2f} | {r['ours']:.2f} | {r['ratio']:.1f} |"
+def target_rows(found: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """What is kept of each target assignment."""
+    return [
+        {
+            "targets": CASES[name].title,
+            "mmdet_ms": r["theirs"],
+            "batch_ms": r["ours"],
+            "ratio": r["ratio"],
+        }
         for name, r in found.items()
     ]
-    return "\n".join(
-        [
-            f"Target assignment of a batch of {size} with one box per image, "
-            f"{where_measured(device)}, sides in turn; at least {LEAST:g} times",
-            "faster is asked for. Results were equal before the timing, with 0, 1 and 3 boxes per "
-            "image in one batch, and every",
-            "candidate kept where samples are drawn.",
-            "",
-            *lines,
-        ]
-    )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run, print, write the document; 1 if results differ or a limit is passed."""
+    """Run, print, keep the record; 1 if results differ or a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=[*ROWS, "assign"], help="SCR is always there")
     parser.add_argument("--batch", type=int, default=8, help="images of a detector's batch (8)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds of the detectors (7)")
     parser.add_argument("--quick", action="store_true", help="96 px, batch 2, 2 rounds, no limits")
-    parser.add_argument("--docs", type=Path, help="document to write (a full run writes docs/)")
+    add_result_options(parser)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     device = get_device()
     size, rounds, side = (2, 2, 96) if args.quick else (args.batch, args.rounds, 224)
     wanted = set(args.only or [*ROWS, "assign"])
-    parts, line, passed = ["## Detectors against single-class regression"], {}, True
+    settings = {"side": side, "batch": size, "where": where_measured(device), "rounds": rounds}
+    settings |= {"least": LEAST, "towers_g": towers(side)}
+    kept: list[dict[str, Any]] = []
+    more: dict[str, list[dict[str, Any]]] = {}
+    line, passed = {}, True
     if wanted & set(ROWS):
         rows = {name: row for name, row in ROWS.items() if name in wanted | {BASE}}
         rows[TWIN] = rows[BASE]
         results = compare(rows, measure(rows, size, side, rounds, device))
         passed = all(result["passed"] for result in results.values())
-        parts.append(table(rows, results, size, side, rounds, device))
+        kept = rows_of(rows, results, size)
+        settings |= {f"noise_{s}": abs(results[TWIN][f"ratio_{s}"] - 1) for s in SIDES}
         if "fcos" in results:
             line["bcd_over_scr_infer"] = results["fcos"]["ratio_test"]
             line["bcd_over_scr_macs"] = results["fcos"]["ratio_macs_test"]
@@ -351,15 +313,13 @@ def main(argv: list[str] | None = None) -> int:
         same = all(result["same"] for result in found.values())
         line["assign_speedup"] = min(result["ratio"] for result in found.values())
         passed = passed and line["assign_speedup"] >= LEAST
-        parts.append(assignment_table(found, images, device))
+        more["targets"] = target_rows(found)
+        settings["target_images"] = images
         if not same:
-            parts.append(f"Results differ: {[n for n, r in found.items() if not r['same']]}")
-    facts = "; ".join(f"{name} {value}" for name, value in machine().items())
-    text = "\n\n".join([*parts, f"`python -m benchmarks.wend`. Machine: {facts}."])
-    print(text)
-    docs = args.docs or (None if args.quick or args.only else DOCS)
-    if docs and same:
-        write_block(docs, "wend", text)
+            print(f"Results differ: {[n for n, r in found.items() if not r['same']]}")
+    record = measured("wend", "python -m benchmarks.wend", settings, kept, more)
+    full = not (args.quick or args.only)
+    finish(record, args.results if same else None, full and same)
     print(json.dumps({key: round(value, 3) for key, value in line.items()}))
     return 0 if same and (passed or args.quick) else 1
 

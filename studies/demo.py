@@ -18,12 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
-import skimage.data
-
 from studies.harness.report import machine, write_block
 from wsol_mm.io import atomic_write
-from wsol_mm.visualization.drawing import image_grid
 
 CAM = "configs/cam/resnet18_toy.py"
 DETECTOR = "configs/wend/faster_rcnn_r18_toy.py"
@@ -86,6 +82,10 @@ def trivial(metrics: dict[str, float], name: str) -> dict[str, float]:
 
 def picture(folders: dict[str, Path], out: Path, count: int) -> None:
     """One row per test image: the pictures of each model side by side."""
+    import cv2
+
+    from wsol_mm.visualization.drawing import image_grid
+
     first, *others = [
         {path.relative_to(folder) for path in folder.rglob("*.png")} for folder in folders.values()
     ]
@@ -172,6 +172,9 @@ def main() -> None:
 
 def photograph(folder: Path) -> None:
     """Localize the cat of scikit-image with the pretrained classifier, and check label and box."""
+    import cv2
+    import skimage.data
+
     folder.mkdir(parents=True, exist_ok=True)
     image, boxes = folder / "cat.png", folder / "boxes.json"
     cv2.imwrite(str(image), skimage.data.chelsea()[..., ::-1])
@@ -188,6 +191,8 @@ def photograph(folder: Path) -> None:
 
 def image_area(path: Path) -> int:
     """Pixels of an image file."""
+    import cv2
+
     height, width = cv2.imread(str(path)).shape[:2]
     return int(height * width)
 

@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from studies.effects.effect import collect, extended, unique
-from studies.effects.page import write_page
-from studies.effects.rows import GROUPS
+from studies.effects.page import GROUP_NAMES, write_page
 from studies.harness.run import run_trials
 from studies.harness.store import finished_result, keep, prune, run_name
 from wsol_mm.apis.command import one_line_errors
@@ -36,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--group", nargs="+", choices=[*GROUPS, "all"], default=["all"])
+    parser.add_argument("--group", nargs="+", choices=[*GROUP_NAMES, "all"], default=["all"])
     parser.add_argument("--out", type=Path, default=Path("work_dirs/effects"))
     parser.add_argument("--jobs", type=int, default=1, help="trials at once, one thread each")
     parser.add_argument("--rows", nargs="+", help="only the rows of these names; no document")
@@ -50,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--docs", type=Path, default=DOCS, help="document to write")
     args = parser.parse_args(argv)
+    from studies.effects.rows import GROUPS  # reads configs
+
     names = list(GROUPS) if "all" in args.group else args.group
     folders = (args.out / "results", KEPT)
     groups = {

@@ -13,8 +13,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from studies.guidance.stages import (
     STAGE_COLUMNS,
     draw_dilemma,
@@ -25,7 +23,7 @@ from studies.guidance.stages import (
     step_seconds,
 )
 from studies.harness.run import run_trial, trial_folder
-from wsol_mm.apis.command import one_line_errors
+from wsol_mm.apis.command import KeyValues, one_line_errors
 from wsol_mm.io import atomic_write
 
 
@@ -45,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=DictAction,
+        action=KeyValues,
         default={},
         metavar="KEY=VALUE",
         help="for every training",

@@ -13,9 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from studies.effects.effect import distinct, stamp_line
 from studies.harness.trial import ROOT, Trial, resolved_config
 from wsol_mm.apis.command import strip_pretrained
@@ -188,6 +185,9 @@ def draw_dilemma(
         path: PNG file to write.
     """
     names = list(dict.fromkeys(name for panel in panels.values() for name in panel))
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(4 * len(panels) + 2, 4), layout="constrained")
     grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     handles: dict[str, Any] = {}

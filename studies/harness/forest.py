@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from matplotlib import rc_context
-from matplotlib.figure import Figure
-
 from wsol_mm.io import atomic_write
 
 INK = "#808080"  # legible on light and dark
@@ -41,6 +38,9 @@ def draw_forest(
         headings: Below each panel.
         path: The file.
     """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
     figure = Figure(
         figsize=(4.5 * max(len(headings), 2), 0.3 * len(rows) + 1), layout="constrained"
     )

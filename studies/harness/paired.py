@@ -4,9 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from scipy import stats
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -47,6 +44,9 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> Difference:
         >>> shown.mean, shown.sd, shown.n, round(shown.low, 3), round(shown.high, 3)
         (2.0, 1.0, 3, -0.484, 4.484)
     """
+    import numpy as np
+    from scipy import stats
+
     if len(a) != len(b) or not len(a):
         raise ValueError(f"paired_difference: expected pairs, got {len(a)} and {len(b)} numbers")
     difference = np.asarray(b, dtype=np.float64) - np.asarray(a, dtype=np.float64)

@@ -1,4 +1,7 @@
-"""A trial, one training with its test, as data: its config and its key."""
+"""A trial, one training with its test, as data: its config and its key.
+
+Trials are data of every study, so mmengine is imported where a config is read and not before.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config
-
-import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
 from wsol_mm.io import atomic_write
 from wsol_mm.version import __version__
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -178,6 +181,8 @@ def write_config(cfg: Config, path: Path, files: Mapping[str, Path]) -> Path:
     ``{name}`` in any value becomes the file of that name. The tools are given this file instead of
     overrides, so an override may have any value.
     """
+    from mmengine.config import Config
+
     for loader in LOADERS:
         if cfg.get(loader):
             cfg[loader] = _with_data(cfg[loader].to_dict(), files["data"])
@@ -238,15 +243,21 @@ def _numbers_only(node: Any) -> Any:
 @cache
 def _load(path: Path) -> Config:
     """A file as it was first read: a study does not change while it runs."""
+    from mmengine.config import Config
+
+    import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
+
     return Config.fromfile(path)
 
 
 def _has(node: Any, key: str) -> bool:
     for part in key.split(".") if key else ():
-        if isinstance(node, Mapping | Config) and part in node:
-            node = node[part]
-        elif isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
+        if isinstance(node, list | tuple):
+            if not (part.isdigit() and int(part) < len(node)):
+                return False
             node = node[int(part)]
+        elif hasattr(node, "keys") and part in node:  # a Config is no Mapping
+            node = node[part]
         else:
             return False
     return True

@@ -15,13 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from studies.harness.report import write_block
-from wsol_mm import Localizer
-from wsol_mm.datasets import CUB
-from wsol_mm.functional.box_confidence import box_confidence
-from wsol_mm.functional.boxes import box_iou
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "label.md"
 IOUS = (0.5, 0.7)
@@ -53,6 +48,8 @@ def auroc(values: NDArray[np.float64], good: NDArray[np.bool_]) -> float:
     >>> auroc(np.array([0.1, 0.4, 0.4, 0.9]), np.array([False, False, True, True]))
     0.875
     """
+    from scipy.stats import rankdata
+
     count = int(good.sum())
     ranks = rankdata(values)[good].sum() - count * (count + 1) / 2
     return float(ranks / (count * (len(good) - count)))
@@ -60,6 +57,8 @@ def auroc(values: NDArray[np.float64], good: NDArray[np.bool_]) -> float:
 
 def measure(result: Any) -> dict[str, float]:
     """All measures of an image's first box."""
+    from wsol_mm.functional.box_confidence import box_confidence
+
     box, label, _, score = result.rows()[0]
     frame = result.frame
     values = result.rule.frame(result.raw_maps[label], frame.input_size).values
@@ -107,6 +106,10 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only so many images of each split")
     parser.add_argument("--docs", type=Path, default=DOCS, help="document with the table")
     args = parser.parse_args()
+    from wsol_mm import Localizer
+    from wsol_mm.datasets import CUB
+    from wsol_mm.functional.boxes import box_iou
+
     truth: dict[str, list[list[float]]] = {}
     for split in ("train", "test"):
         data = CUB(str(args.data_root), split=split, supervision="boxes")

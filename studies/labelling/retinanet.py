@@ -16,14 +16,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-
-import cv2
+from typing import TYPE_CHECKING, Any
 
 from studies.harness.report import write_block
-from wsol_mm.datasets import CUB
-from wsol_mm.functional.boxes import box_iou
 from wsol_mm.io import atomic_write
+
+if TYPE_CHECKING:
+    from wsol_mm.datasets import CUB
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "label.md"
@@ -38,6 +37,8 @@ def config_of_the_page(page: Path = DOCS) -> str:
 
 def true_boxes(data: CUB) -> dict[str, Any]:
     """COCO json of a split with its true boxes and classes."""
+    import cv2
+
     images, annotations = [], []
     for number in range(len(data)):
         item = data.get_data_info(number)
@@ -62,6 +63,8 @@ def true_boxes(data: CUB) -> dict[str, Any]:
 
 def prepare(root: Path, work: Path) -> None:
     """Write the csv of the training birds' classes, and the true boxes of both splits."""
+    from wsol_mm.datasets import CUB
+
     work.mkdir(parents=True, exist_ok=True)
     for split in ("train", "test"):
         content = true_boxes(CUB(str(root), split=split, supervision="boxes"))
@@ -109,6 +112,8 @@ def train_and_test(root: Path, work: Path, name: str, options: list[str]) -> dic
 
 def quality(made: dict[str, Any], true: dict[str, Any]) -> float:
     """Percent of the training images whose made box reaches IoU .5 with the true one."""
+    from wsol_mm.functional.boxes import box_iou
+
     corners: dict[str, dict[str, list[float]]] = {"made": {}, "true": {}}
     for kind, content in (("made", made), ("true", true)):
         files = {entry["id"]: entry["file_name"] for entry in content["images"]}

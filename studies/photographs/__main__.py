@@ -23,11 +23,7 @@ from pathlib import Path
 from studies.harness.run import run_trials
 from studies.harness.store import keep
 from studies.harness.trial import ROOT, Trial
-from studies.papers.numbers import PAPERS
-from studies.papers.readme import write_readme
 from studies.photographs.data import prepare
-from studies.photographs.gallery import draw_gallery
-from studies.photographs.report import write_page
 from studies.photographs.rows import BENCHES, Bench
 from studies.photographs.search import search_all
 from wsol_mm.apis.command import one_line_errors
@@ -113,6 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "search":
             return search_all(args, KEPT)
         if args.command == "gallery":
+            from studies.photographs.gallery import draw_gallery
+
             rows = [BENCHES["birds"].row(name) for name in args.rows]
             path = args.docs / "photographs/gallery.jpg"
             drawn = draw_gallery(
@@ -120,6 +118,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             print(f"{path}: {drawn} of {len(rows)} methods")
             return 0 if drawn == len(rows) else 1
+        from studies.papers.numbers import PAPERS
+        from studies.papers.readme import write_readme
+        from studies.photographs.report import write_page
+
         write_page(args.docs, KEPT)
         if args.docs == DOCS:
             for name in PAPERS:

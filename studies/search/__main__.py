@@ -27,13 +27,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
-
 from studies.harness.run import run_trial, trial_folder
 from studies.harness.trial import Trial, config_file, resolved_config
 from studies.search.search import Search, finished_trials, open_study, run_search
 from studies.search.space import config_text, load_space
-from wsol_mm.apis.command import one_line_errors
+from wsol_mm.apis.command import KeyValues, one_line_errors
 from wsol_mm.io import atomic_write
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
@@ -86,6 +84,8 @@ def plot(search: Search, trials: Sequence[Any], best: Any) -> None:
 
 def write_best(search: Search, best: Any) -> Path:
     """The config of the best trial."""
+    from mmengine.config import Config
+
     config = config_file(search.trial)
     base = Path(os.path.relpath(config, search.out.resolve())).as_posix()
     plain = Config.fromfile(config)
@@ -121,6 +121,8 @@ def plain_trial(config: str, options: Mapping[str, Any]) -> Trial:
         KeyError: An override is for a part that the config does not have.
         ValueError: Its loaders read different folders, or val is test.
     """
+    from mmengine.config import Config
+
     trial = Trial(config, options)
     own = Config.fromfile(config_file(trial)).get("randomness", {}).get("seed", 0)
     cfg = resolved_config(trial)
@@ -155,7 +157,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
-        action=DictAction,
+        action=KeyValues,
         default={},
         metavar="KEY=VALUE",
         help="override config keys in all trials",

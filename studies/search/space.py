@@ -19,10 +19,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from mmengine.config import Config
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 KINDS = ("log_uniform", "uniform", "int", "ordered", "choice")
 
@@ -116,6 +118,7 @@ def config_text(base: str, cfg: Config, values: Mapping[str, Any]) -> str:
         cfg: The config that ``base`` names.
         values: Config keys, with indices of lists, and their values.
 
+    >>> from mmengine.config import Config
     >>> cfg = Config(dict(lr=0.1, model=dict(layers=[dict(type="A"), dict(type="B", p=0.5)])))
     >>> print(config_text("./cam.py", cfg, {"lr": 0.01, "model.layers.1.p": 0.2}))
     _base_ = './cam.py'
@@ -219,5 +222,5 @@ def _resolve(node: Any, parts: Sequence[str], prefix: str = "") -> Iterator[str]
         for index in wanted:
             if index < len(node):
                 yield from _resolve(node[index], rest, f"{prefix}{index}.")
-    elif isinstance(node, Mapping | Config) and part in node:
+    elif hasattr(node, "keys") and part in node:  # a Config is no Mapping
         yield from _resolve(node[part], rest, f"{prefix}{part}.")

@@ -22,13 +22,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-from mmengine.config import DictAction
-
 from studies.harness.run import run_trials
 from studies.harness.trial import Trial, resolved_config
 from studies.toy.methods import METHODS, METRIC_NAMES
-from wsol_mm.apis.command import one_line_errors
+from wsol_mm.apis.command import KeyValues, one_line_errors
 from wsol_mm.io import atomic_write
 
 SHOWN = ("max_box_acc_v2", "gt_known", "top1_loc", "top1_cls")
@@ -176,6 +173,8 @@ def plot(
     found: Sequence[Point], curves: Sequence[Curve], metrics: Sequence[str], path: Path
 ) -> None:
     """One panel per curve; with two keys a line for each value of the second."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(3.2 * len(curves), 3), layout="constrained")
     panels = figure.subplots(1, len(curves), squeeze=False, sharey=True)[0]
     for panel, curve in zip(panels, curves, strict=True):
@@ -216,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--metrics", nargs="+", choices=METRIC_NAMES, default=["gt_known", "top1_loc"]
     )
-    parser.add_argument("--cfg-options", nargs="+", action=DictAction, default={})
+    parser.add_argument("--cfg-options", nargs="+", action=KeyValues, default={})
     args = parser.parse_args(argv)
     with one_line_errors():
         return run(args)

@@ -12,6 +12,7 @@ from mmpretrain.structures import DataSample
 
 from benchmarks import cost as script
 from benchmarks import measure
+from benchmarks.record import read_record
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = """
@@ -39,25 +40,21 @@ def subject(cost, row, count=2):
     return cost.Subject(cfg, partial(cost.batch, network, 6), "cpu")
 
 
-def test_quick_run_prints_ratios_and_writes_only_its_block(cost, tmp_path, capsys):
-    docs = tmp_path / "benchmarks.md"
-    docs.write_text(
-        "# Title\n<!-- cost_resnet18:begin -->\nstale\n<!-- cost_resnet18:end -->\nend\n"
-    )
-    assert cost.main(["--quick", "--docs", str(docs)]) == 0
+def test_quick_run_prints_ratios_and_keeps_its_record(cost, tmp_path, capsys):
+    assert cost.main(["--quick", "--results", str(tmp_path)]) == 0
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(line) == ["CAM", "wide", "CAM again"]
     assert line["CAM"] == 1
     assert line["wide"] > 0
-    text = docs.read_text()
-    assert "stale" not in text
-    assert text.startswith(
-        "# Title\n<!-- cost_resnet18:begin -->\n## Cost relative to CAM: resnet18"
-    )
-    assert text.endswith("<!-- cost_resnet18:end -->\nend\n")
-    assert "| wide |" in text
-    assert "96 px, batch 2, CPU time on one thread" in text
-    assert "torch" in text
+    record = read_record(tmp_path / "cost_resnet18.json")
+    assert record.name == "cost_resnet18"
+    assert [row["method"] for row in record.rows] == ["CAM", "wide", "CAM again"]
+    wide = record.row("wide")
+    assert wide["ratio_train"] == pytest.approx(line["wide"], rel=1e-2)
+    assert (wide["held_against"], record.row("CAM")["held_against"]) == ("CAM", None)
+    assert (record.settings["side"], record.settings["batch"]) == (96, 2)
+    assert record.settings["where"] == "CPU time on one thread"
+    assert "torch" in record.machine
 
 
 def test_multiply_adds_and_memory_are_those_of_the_layers(cost):
@@ -255,8 +252,9 @@ def test_the_parts_of_ci_cam_leave_out_the_backbone_and_fill_the_pool():
     assert 0 < measure.multiply_adds(part) < 0.01 * measure.multiply_adds(whole)
 
 
-def test_a_quick_run_holds_the_student_against_ci_cam_and_two_teachers(capsys):
-    assert script.main(["--quick", "--rows", "KG-CI-CAM", "combination and pool"]) == 0
+def test_a_quick_run_holds_the_student_against_ci_cam_and_two_teachers(capsys, tmp_path):
+    rows = ["--rows", "KG-CI-CAM", "combination and pool"]
+    assert script.main(["--quick", *rows, "--results", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     line = json.loads(out.splitlines()[-1])
     against = "CI-CAM + 2 teacher, no gradient"
@@ -264,8 +262,7 @@ def test_a_quick_run_holds_the_student_against_ci_cam_and_two_teachers(capsys):
     assert line[f"KG-CI-CAM / {against}"] > 0
     assert line["CI-CAM / non-local CAM, test"] > 0
     assert "NL-CCAM" not in line
-    training, test = out.split("| method | test")
-    assert f"| {against} |" in training
-    assert "| combination and pool |" in training
-    assert "| KG-CI-CAM |" in test
-    assert "| combination and pool |" not in test
+    record = read_record(tmp_path / "cost_resnet18.json")
+    assert record.row("KG-CI-CAM")["held_against"] == against
+    assert "test_ms" in record.row("KG-CI-CAM")
+    assert "test_ms" not in record.row("combination and pool")

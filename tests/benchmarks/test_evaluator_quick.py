@@ -1,4 +1,4 @@
-"""The evaluator's benchmark runs, finds equal results, and writes only the block it owns."""
+"""The evaluator's benchmark runs, finds equal results, and keeps its record."""
 
 import json
 import os
@@ -6,16 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks.record import read_record
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_quick_run_prints_json_and_replaces_its_block(tmp_path):
-    docs = tmp_path / "benchmarks.md"
-    docs.write_text(
-        "# Title\n<!-- evaluator:begin -->\nstale numbers\n<!-- evaluator:end -->\nend\n"
-    )
+def test_quick_run_prints_json_and_keeps_its_record(tmp_path):
     done = subprocess.run(
-        [sys.executable, ROOT / "benchmarks" / "evaluator.py", "--quick", "--docs", docs],
+        [sys.executable, ROOT / "benchmarks" / "evaluator.py", "--quick", "--results", tmp_path],
         capture_output=True,
         text=True,
         check=True,
@@ -25,9 +25,8 @@ def test_quick_run_prints_json_and_replaces_its_block(tmp_path):
     line = json.loads(done.stdout.splitlines()[-1])
     assert line["identical"] is True
     assert line["noise_levels"] > line["smooth_levels"] > 1
-    text = docs.read_text()
-    assert "stale" not in text
-    assert text.startswith("# Title\n<!-- evaluator:begin -->\n")
-    assert text.endswith("<!-- evaluator:end -->\nend\n")
-    assert "| noise: every pixel random |" in text
-    assert "numba" in text
+    record = read_record(tmp_path / "evaluator.json")
+    assert [row["map"] for row in record.rows] == ["smooth", "rough", "noise"]
+    assert record.row("rough")["ratio"] == pytest.approx(line["rough"], rel=0.01, abs=0.06)
+    assert record.settings == {"side": 64, "thresholds": 10, "repeats": 1}
+    assert "numba" in record.machine

@@ -1,4 +1,4 @@
-"""The benchmark of operators sets mmcv's modules to a side, counts calls and writes its block."""
+"""The benchmark of operators sets mmcv's modules to a side, counts calls and keeps its record."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ import torch
 from mmcv import ops
 
 from benchmarks import operators
+from benchmarks.record import read_record
 
 
 def test_side_is_set_for_every_function_and_put_back():
@@ -22,22 +23,18 @@ def test_side_is_set_for_every_function_and_put_back():
 
 
 @pytest.mark.slow
-def test_quick_run_counts_operators_and_writes_only_its_block(tmp_path, capsys):
-    docs = tmp_path / "benchmarks.md"
-    docs.write_text("# Title\n<!-- operators:begin -->\nstale\n<!-- operators:end -->\nend\n")
-    assert operators.main(["--quick", "--docs", str(docs)]) == 0
+def test_quick_run_counts_operators_and_keeps_its_record(tmp_path, capsys):
+    assert operators.main(["--quick", "--results", str(tmp_path)]) == 0
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(line) == list(operators.DETECTORS)
     assert min(line.values()) > 0
-    text = docs.read_text()
-    assert "stale" not in text
-    assert text.endswith("<!-- operators:end -->\nend\n")
-    rows = {row.split(" | ")[0]: row.split(" | ")[1:3] for row in text.splitlines() if " | " in row}
+    record = read_record(tmp_path / "operators.json")
+    called = {row["detector"]: row["called_in_a_step"] for row in record.rows}
     for operator in ("`nms`", "`roi_align_forward`", "`roi_align_backward`"):
-        assert operator in rows["| Faster R-CNN"][0]
-    assert rows["| FCOS"][0] == "none"
-    assert "`nms`" in rows["| FCOS"][1]
-    assert rows["| Deformable DETR"] == ["none", "none"]
+        assert operator in called["Faster R-CNN"]
+    assert called["FCOS"] == called["Deformable DETR"] == "none"
+    assert "`nms`" in record.row("FCOS")["called_at_test"]
+    assert record.row("Deformable DETR")["called_at_test"] == "none"
 
 
 @pytest.mark.skipif(operators.COMPILED, reason="mmcv has compiled operators here")

@@ -1,27 +1,23 @@
-"""The refinement benchmark runs, finds agreeing results, and writes only the block it owns."""
+"""The refinement benchmark runs, finds agreeing results, and keeps its record."""
 
 import json
 
 import pytest
 
 from benchmarks import refinement
+from benchmarks.record import read_record
 
 
-def test_quick_run_of_one_part_prints_json_and_replaces_its_block(tmp_path, capsys):
-    docs = tmp_path / "benchmarks.md"
-    docs.write_text("# Title\n<!-- refinement:begin -->\nstale\n<!-- refinement:end -->\nend\n")
-    assert refinement.main(["--quick", "--only", "ncut196", "--docs", str(docs)]) == 0
+def test_quick_run_of_one_part_prints_json_and_keeps_its_record(tmp_path, capsys):
+    assert refinement.main(["--quick", "--only", "ncut196", "--results", str(tmp_path)]) == 0
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert line["identical"] is True
     assert line["ncut196"] > 1
     assert line["ncut196_fallbacks"] == 0
     assert "ncut900" not in line
-    text = docs.read_text()
-    assert "stale" not in text
-    assert text.startswith("# Title\n<!-- refinement:begin -->\n")
-    assert text.endswith("<!-- refinement:end -->\nend\n")
-    assert "| `ncut196`: " in text
-    assert "numba" in text
+    (row,) = read_record(tmp_path / "refinement.json").rows
+    assert (row["part"], row["least"]) == ("ncut196", 10)
+    assert row["ratio"] == pytest.approx(line["ncut196"], rel=0.01, abs=0.06)
 
 
 def test_quick_run_of_arm_and_sgrm_agrees_with_the_straightforward_forms(capsys):

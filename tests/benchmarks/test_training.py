@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import training
+from benchmarks.record import read_record
 
 
 def test_quick(capsys):
@@ -19,7 +20,9 @@ def test_a_step_of_two_images_in_half_a_second_is_four_a_second(monkeypatch, tmp
     still = SimpleNamespace(train=lambda: None)
     monkeypatch.setattr(training, "subject", lambda *_: still)
     monkeypatch.setattr(training, "BATCH", 2)
-    docs = tmp_path / "benchmarks.md"
-    found = training.main(["--docs", str(docs)])
+    found = training.main(["--results", str(tmp_path)])
     assert found["CAM"] == pytest.approx(4.0)
-    assert "| CAM | 4.0 |" in docs.read_text()
+    (file,) = tmp_path.iterdir()
+    record = read_record(file)
+    assert record.row("CAM")["images_per_second"] == 4.0
+    assert file.stem.removeprefix("training_") in ("cpu", "cuda")

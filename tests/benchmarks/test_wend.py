@@ -9,7 +9,8 @@ import torch
 pytest.importorskip("mmcv._ext")
 
 from benchmarks import target_assignment, wend
-from benchmarks.target_assignment import PLAIN, table
+from benchmarks.record import read_record
+from benchmarks.target_assignment import PLAIN, rows_of
 
 SMALL = {
     wend.BASE: wend.Row("SCR", "psol/scr_r18_toy.py", paper=(24.55, 0.331)),
@@ -26,10 +27,8 @@ def small(monkeypatch):
     monkeypatch.setattr(wend, "ROWS", SMALL)
 
 
-def test_quick_run_prints_ratios_and_writes_only_its_block(small, tmp_path, capsys):
-    docs = tmp_path / "benchmarks.md"
-    docs.write_text("# Title\n<!-- wend:begin -->\nstale\n<!-- wend:end -->\nend\n")
-    assert wend.main(["--quick", "--docs", str(docs)]) == 0
+def test_quick_run_prints_ratios_and_keeps_its_record(small, tmp_path, capsys):
+    assert wend.main(["--quick", "--results", str(tmp_path)]) == 0
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(line) == [
         "bcd_over_scr_infer",
@@ -38,15 +37,15 @@ def test_quick_run_prints_ratios_and_writes_only_its_block(small, tmp_path, caps
         "assign_speedup",
     ]
     assert min(line.values()) > 0
-    text = docs.read_text()
-    assert "stale" not in text
-    assert text.startswith("# Title\n<!-- wend:begin -->\n## Detectors against single-class")
-    assert text.endswith("<!-- wend:end -->\nend\n")
-    assert "| FCOS | 1.02 (99.12) |" in text  # parameters of the toy network, then the paper's
-    assert "| 0.74 |" in text
-    for case in target_assignment.CASES.values():
-        assert f"| {case.title} |" in text
-    assert "torch" in text
+    record = read_record(tmp_path / "wend.json")
+    fcos = record.row("FCOS")
+    # parameters of the toy network, then the paper's
+    assert (round(fcos["parameters_m"], 2), fcos["paper_parameters_m"]) == (1.02, 99.12)
+    assert round(fcos["paper_ratio"], 2) == 0.74
+    assert record.row("SCR again")["paper_ratio"] is None
+    titles = [case.title for case in target_assignment.CASES.values()]
+    assert [row["targets"] for row in record.more["targets"]] == titles
+    assert "torch" in record.machine
 
 
 def test_parts_alone(small, capsys):
@@ -140,9 +139,8 @@ def test_a_difference_fails_the_run(monkeypatch, capsys, tmp_path):
             return labels, [side + 1e-5 for side in sides]
 
     monkeypatch.setattr(wend, "CASES", {"fcos": replace(case, theirs=Wrong)})
-    docs = tmp_path / "benchmarks.md"
-    assert wend.main(["--quick", "--only", "assign", "--docs", str(docs)]) == 1
-    assert not docs.exists()
+    assert wend.main(["--quick", "--only", "assign", "--results", str(tmp_path)]) == 1
+    assert not list(tmp_path.iterdir())
     assert "Results differ: ['fcos']" in capsys.readouterr().out
 
 
@@ -179,19 +177,22 @@ def test_a_step_with_mmdets_loops_differs_in_the_heads_alone(small_steps):
         assert all(wanted[mine] == other for mine, other in types)
 
 
-def test_steps_are_one_line_of_json(small_steps, capsys):
-    target_assignment.main(["--batch", "2", "--side", "96", "--rounds", "1"])
-    (line,) = capsys.readouterr().out.splitlines()
-    found = json.loads(line)
+def test_steps_are_one_line_of_json_and_a_record(small_steps, capsys, tmp_path):
+    small = ["--batch", "2", "--side", "96", "--rounds", "1"]
+    target_assignment.main([*small, "--results", str(tmp_path)])
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (found["batch"], found["side"]) == (2, 96)
     for name in small_steps:
         loop, batch = found[name]["loop_ms"], found[name]["batch_ms"]
         assert min(loop, batch) > 0
         assert found[name]["gain_percent"] == pytest.approx(100 * (1 - batch / loop), abs=0.1)
+    (file,) = tmp_path.iterdir()
+    rows = read_record(file).rows
+    assert rows[0]["loop_ms"] == pytest.approx(found["faster_rcnn"]["loop_ms"], rel=1e-3)
 
 
-def test_the_table_of_targets_says_what_was_measured():
+def test_the_rows_of_targets_say_what_was_measured():
     row = {"loop_ms": 200.0, "batch_ms": 150.0, "gain_percent": 25.0}
-    text = table({"device": "a GPU", "batch": 32, "side": 224, "faster_rcnn": row, "fcos": row})
-    assert "| Faster R-CNN ResNet-50 | 200.0 | 150.0 | 25 % |" in text
-    assert "32 images of 224 px, a GPU" in text
+    rows = rows_of({"faster_rcnn": row, "fcos": row})
+    assert rows[0] == {"detector": "Faster R-CNN ResNet-50", **row}
+    assert rows[1]["detector"] == "FCOS ResNet-50"

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.labelling.confidence import OURS, auroc, table
@@ -19,6 +19,7 @@ from wsol_mm.apis.image_labels import read_label_csv
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@settings(deadline=None)  # the first call imports scipy
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2))
 def test_auroc_counts_pairs(rows):
     good = [value for value, is_good in rows if is_good]

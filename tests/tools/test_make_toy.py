@@ -90,7 +90,8 @@ def test_a_folder_of_the_same_record_is_kept(tool, tmp_path, capsys):
 def test_a_folder_of_another_record_needs_force(tool, tmp_path, capsys):
     out = tmp_path / "toy"
     tool.main(["--out", str(out), *SMALL])
-    assert tool.main(["--out", str(out), *SMALL, "--seed", "1"]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        tool.main(["--out", str(out), *SMALL, "--seed", "1"])
     assert "drawn with other arguments" in capsys.readouterr().err
     assert tool.main(["--out", str(out), *SMALL, "--seed", "1", "--force"]) == 0
     assert json.loads((out / "toy.json").read_text())["seed"] == 1
@@ -99,7 +100,8 @@ def test_a_folder_of_another_record_needs_force(tool, tmp_path, capsys):
 
 def test_a_foreign_folder_is_never_replaced(tool, tmp_path, capsys):
     (tmp_path / "thesis.tex").write_text("years of work")
-    assert tool.main(["--out", str(tmp_path), *SMALL, "--force"]) == 1
+    with pytest.raises(SystemExit, match="2"):
+        tool.main(["--out", str(tmp_path), *SMALL, "--force"])
     assert "not toy scenes" in capsys.readouterr().err
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
@@ -119,10 +121,7 @@ def test_nothing_is_left_of_a_run_that_fails(tool, tmp_path, monkeypatch):
     [(["--part-size", "2"], "part_size must be in"), (["--val", "2"], "--val must be at least")],
 )
 def test_bad_arguments_are_named(tool, tmp_path, capsys, arguments, message):
-    try:
-        code = tool.main(["--out", str(tmp_path / "toy"), *SMALL, *arguments])
-    except SystemExit as stop:
-        code = stop.code
-    assert code != 0
+    with pytest.raises(SystemExit, match="2"):
+        tool.main(["--out", str(tmp_path / "toy"), *SMALL, *arguments])
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""--help and a wrong path are answered before any toolbox is imported."""
+"""--help and a wrong path are answered before any toolbox is imported, by studies as well."""
 
 import json
 import subprocess
@@ -11,7 +11,17 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOLS = sorted(
     path.relative_to(ROOT / "tools").as_posix() for path in (ROOT / "tools").rglob("*.py")
 )
-HEAVY = ("torch", "torchvision", "mmengine", "mmcv", "mmpretrain", "mmdet", "numba")
+# these show or time networks all over
+SLOW = {f"benchmarks.{name}" for name in ("operators", "refinement", "target_assignment", "wend")}
+SLOW |= {"studies.decomposition", "studies.method_pictures"}
+SLOW |= {"studies.refinement", "studies.toy.wend_joint"}
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+    for folder in ("benchmarks", "studies")
+    for path in (ROOT / folder).rglob("*.py")
+    if '__name__ == "__main__"' in path.read_text()
+}
+HEAVY = ("torch", "torchvision", "mmengine", "mmcv", "mmpretrain", "mmdet", "numba", "matplotlib")
 RUN = """
 import contextlib, io, json, runpy, sys
 out, err = io.StringIO(), io.StringIO()
@@ -20,7 +30,10 @@ for tool, *words in json.loads(sys.argv[1]):
     sys.argv = [tool, *words]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            runpy.run_path(tool, run_name="__main__")
+            if tool.endswith(".py"):
+                runpy.run_path(tool, run_name="__main__")
+            else:
+                runpy.run_module(tool, run_name="__main__", alter_sys=True)
         except SystemExit as end:
             code = end.code
     heavy = [name for name in HEAVY if name in sys.modules]
@@ -32,7 +45,9 @@ print(json.dumps(result))
 
 def run(*commands):
     script = f"HEAVY = {HEAVY}\n{RUN}"
-    calls = json.dumps([[str(ROOT / "tools" / tool), *words] for tool, *words in commands])
+    calls = json.dumps(
+        [[str(ROOT / "tools" / tool) if ".py" in tool else tool, *w] for tool, *w in commands]
+    )
     done = subprocess.run(
         [sys.executable, "-c", script, calls], capture_output=True, text=True, check=True, cwd=ROOT
     )
@@ -47,12 +62,20 @@ def test_help_imports_no_toolbox():
         assert "usage: " in out
 
 
+def test_help_of_a_study_or_benchmark_imports_no_toolbox_and_no_pictures():
+    modules = sorted(MODULES - SLOW)
+    assert len(modules) > 15
+    assert SLOW <= MODULES
+    found = run(*((module, "--help") for module in modules))
+    for module, (code, heavy, out, _) in zip(modules, found, strict=True):
+        assert (module, code, heavy) == (module, 0, [])
+        assert "usage: " in out
+
+
 def test_every_tool_shows_tracebacks_on_demand():
     found = run(*((tool, "--help") for tool in TOOLS))
-    without = {
-        tool for tool, (_, _, out, _) in zip(TOOLS, found, strict=True) if "--debug" not in out
-    }
-    assert without <= {"misc/check_env.py", "dataset_converters/make_toy.py", "misc/parts_table.py"}
+    for tool, (_, _, out, _) in zip(TOOLS, found, strict=True):
+        assert "--debug" in out, tool
 
 
 CAM = "configs/cam/resnet18_toy.py"

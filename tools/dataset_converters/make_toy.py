@@ -16,11 +16,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from wsol_mm import __version__
+from wsol_mm.apis.command import add_general_options, one_line_errors
 from wsol_mm.functional.toy_scenes import Scene, SceneDials, draw_scene, noisy_boxes
 from wsol_mm.structures import OBJECT_CLASS
 
@@ -45,6 +45,8 @@ DIAL_HELP = {
 
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write an image or fail."""
+    import cv2
+
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, 95]):
         raise OSError(f"cannot write {path}")
@@ -218,6 +220,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         flag = "--" + field.name.replace("_", "-")
         kind = type(field.default)
         parser.add_argument(flag, type=kind, default=field.default, help=DIAL_HELP[field.name])
+    add_general_options(parser)
     args = parser.parse_args(argv)
     if args.seed < 0:
         parser.error("--seed must not be negative")
@@ -230,16 +233,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the tool."""
     args = parse_args(argv)
-    try:
+    with one_line_errors(args.debug):
         dials = SceneDials(
             **{field.name: getattr(args, field.name) for field in fields(SceneDials)}
         )
         counts = {split: getattr(args, split) for split in SPLITS}
         record = {"seed": args.seed, "counts": counts, "dials": asdict(dials)}
         drawn = make_toy(args.out, record, force=args.force)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     total = " + ".join(f"{counts[split]} {split}" for split in SPLITS)
     print(f"{args.out}: {total} scenes " + ("drawn" if drawn else "already there, kept"))
     return 0

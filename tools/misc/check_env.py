@@ -170,9 +170,22 @@ def main() -> int:
     """Run the checks; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--offline", action="store_true", help="do not look for pretrained weights")
+    # as the tools' general option; where wsol_mm itself cannot be imported this tool still runs
+    parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
     args = parser.parse_args()
+    try:
+        return check(args.offline)
+    except Exception as error:
+        if args.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def check(offline: bool) -> int:
+    """Print what is found; 1 where something is broken."""
     findings = [*check_distributions(), *check_imports()]
-    if not args.offline and "torch" in sys.modules:
+    if not offline and "torch" in sys.modules:
         findings += check_weights()
     print(f"Python {platform.python_version()} on {platform.platform()}")
     for name in MODULES:

@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from wsol_mm.apis.command import add_general_options, one_line_errors
 from wsol_mm.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -179,10 +180,12 @@ def render_keys() -> str:
 
 def main() -> None:
     """Run the tool."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    for page, text in ((PAGE, render()), (KEYS_PAGE, render_keys())):
-        with atomic_write(page) as temporary:
-            temporary.write_text(text)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_general_options(parser)
+    with one_line_errors(parser.parse_args().debug):
+        for page, text in ((PAGE, render()), (KEYS_PAGE, render_keys())):
+            with atomic_write(page) as temporary:
+                temporary.write_text(text)
         print(f"{page}: written")
 
 

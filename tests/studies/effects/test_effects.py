@@ -7,21 +7,25 @@ import pytest
 
 from studies.effects import __main__ as effects
 from studies.effects.effect import Effect
+from studies.effects.page import GROUP_NAMES
+from studies.effects.rows import GROUPS
 from studies.harness import store
 from studies.harness.store import read_lines, result_file
 from studies.harness.trial import Trial, resolved_config, trial_key
 from studies.toy.methods import METRIC_NAMES
 
 ROWS = [
-    pytest.param(row, id=f"{group}-{row.name}")
-    for group, rows in effects.GROUPS.items()
-    for row in rows
+    pytest.param(row, id=f"{group}-{row.name}") for group, rows in GROUPS.items() for row in rows
 ]
 BASE = Trial("configs/cam/resnet18_toy.py")
 ROW = Effect(
     "row", "a claim", BASE, replace(BASE, options={"optim_wrapper.optimizer.lr": 1}),
     metrics=("gt_known", "top1_cls"), notes="a note",
 )  # fmt: skip
+
+
+def test_every_group_can_be_asked_for_before_its_configs_are_read():
+    assert list(GROUP_NAMES) == list(GROUPS)
 
 
 def result(gt_known, top1_cls=99.0, **more):
@@ -66,7 +70,7 @@ def test_metrics_are_ones_that_have_a_heading(row):
 
 
 def test_names_are_unique_and_seeds_enough():
-    for rows in effects.GROUPS.values():
+    for rows in GROUPS.values():
         assert len({row.name for row in rows}) == len(rows)
         assert all(len(row.seeds) >= 3 for row in rows)
 
@@ -86,7 +90,8 @@ def study(monkeypatch, tmp_path):
             results.append(None if failed else result(60.0))
         return results
 
-    monkeypatch.setattr(effects, "GROUPS", {"first": (ROW,), "second": (ROW,)})
+    monkeypatch.setattr("studies.effects.rows.GROUPS", {"first": (ROW,), "second": (ROW,)})
+    monkeypatch.setattr(effects, "GROUP_NAMES", {"first": "the first", "second": "the second"})
     monkeypatch.setattr(effects, "KEPT", tmp_path / "kept")
     monkeypatch.setattr(effects, "run_trials", run_trials)
     common = ["--out", str(tmp_path / "out"), "--docs", str(tmp_path / "effects.md")]
