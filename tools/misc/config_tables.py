@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from wsol_mm.apis.command import add_general_options, one_line_errors
 from wsol_mm.io import atomic_write
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,10 +145,13 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     """Run the tool; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing, name stale files")
+    add_general_options(parser)
     args = parser.parse_args(argv)
+    with one_line_errors(args.debug):
+        texts = pages(root)
     stale = {
         path: text
-        for path, text in pages(root).items()
+        for path, text in texts.items()
         if not (root / path).is_file() or (root / path).read_text() != text
     }
     for path, text in stale.items():
