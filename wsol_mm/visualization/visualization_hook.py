@@ -97,7 +97,7 @@ class WSOLVisualizationHook(Hook):
             picture = self.picture(sample)
             if self.out_dir:
                 mmcv.imwrite(picture, str(self.out_dir / f"{sample.img_id}.png"))
-            name = quote(sample.img_id, safe=" ")
+            name = quote(str(sample.img_id), safe=" ")  # COCO's ids are numbers
             runner.visualizer.add_image(name, picture[..., ::-1], step=step)
 
     def before_val_epoch(self, runner: Runner) -> None:
