@@ -34,7 +34,9 @@ from wsol_mm.functional import (
     combination_weights,
     combine_class_maps,
     ddt_maps,
+    enhance,
     erase_salient,
+    foreground_masks,
     guidance_mask,
     minmax_maps,
     norm_map,
@@ -44,10 +46,12 @@ from wsol_mm.functional import (
     repredict,
     second_eigenvectors,
     similarity_maps,
+    standardize_maps,
     token_graphs,
     update_moments,
 )
 from wsol_mm.functional.attention_dropout import attention_mask
+from wsol_mm.functional.weighted_entropy import weighted_entropy
 from wsol_mm.io import atomic_write
 from wsol_mm.visualization.drawing import PREDICTION, draw_boxes, image_grid, overlay_map
 
@@ -65,6 +69,7 @@ class Scene(NamedTuple):
     earlier: Tensor  # (1, c, h, w), of the last stage
     scores: Tensor  # (1, K)
     weight: Tensor  # (K, C)
+    names: tuple[str, ...]  # of the K classes
 
     @property
     def label(self) -> Tensor:
@@ -103,7 +108,8 @@ def scene(localizer: Localizer, photograph: Picture) -> Scene:
         features = model.head.pre_logits(model.extract_feat(inputs))
         scores = model.head.class_scores(features)
     handle.remove()
-    return Scene(image, features, seen[0], scores, model.head.fc.weight.detach())
+    weight = model.head.fc.weight.detach()
+    return Scene(image, features, seen[0], scores, weight, localizer.classes)
 
 
 def covered(image: Picture, mask: NDArray[np.bool_], value: int = 0) -> Picture:
@@ -191,6 +197,69 @@ def tokencut(s: Scene) -> list[Picture]:
     return [s.image, s.over(cut.map, None), covered(s.image, ~cut.mask, 255)]
 
 
+def ci_cam(s: Scene) -> list[Picture]:
+    """The context of a class, here of this photograph alone, strengthens features where it lies."""
+    context = standardize_maps(class_activation_maps(s.features, s.weight, s.label)[:, 0])
+    channels = s.features.shape[1]
+    ones = torch.ones(1, 1, channels)
+    enhanced = enhance(s.features, context[:, None], ones, torch.zeros(channels))
+    return [s.over(s.cam()), s.over(as_map(context), None), s.over(s.cam(enhanced))]
+
+
+def cutmix(s: Scene, localizer: Localizer) -> list[Picture]:
+    """A training image with a part of another, and the first class's map there."""
+    other = cv2.resize(skimage.data.rocket()[..., ::-1], (SIDE, SIDE))
+    mixed = s.image.copy()
+    mixed[64:176, 96:208] = other[64:176, 56:168]
+    seen = scene(localizer, mixed[..., ::-1])._replace(scores=s.scores)
+    return [s.over(s.cam()), mixed, seen.over(seen.cam())]
+
+
+def efficientnet(s: Scene) -> list[Picture]:
+    """The photograph beside its five best classes."""
+    shares, labels = s.scores.softmax(dim=1)[0].topk(5)
+    bars = np.full_like(s.image, 255)
+    for place, (share, label) in enumerate(zip(shares.tolist(), labels.tolist(), strict=True)):
+        top = 14 + 42 * place
+        name = s.names[label].split(",")[0]
+        cv2.putText(bars, f"{name} {share:.2f}", (8, top), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (0,) * 3)
+        cv2.rectangle(bars, (8, top + 6), (8 + round(200 * share), top + 16), PREDICTION, -1)
+    return [s.image, bars]
+
+
+def eil(s: Scene, localizer: Localizer) -> list[Picture]:
+    """The most attended positions of an earlier layer are erased, and the network goes on."""
+    attention = s.earlier.abs().mean(dim=1, keepdim=True)
+    gone = attention > 0.7 * attention.amax()
+    trunk: Any = localizer.model.backbone.timm_model
+    with torch.no_grad():
+        left = trunk.bn2(trunk.conv_head(trunk.blocks[6](s.earlier * ~gone)))
+    return [s.over(s.cam()), covered(s.image, as_map(gone.float()) > 0), s.over(s.cam(left))]
+
+
+def kg_ci_cam(s: Scene) -> list[Picture]:
+    """The two images that an expert of KG-CI-CAM compares."""
+    maps = minmax_maps(class_activation_maps(s.features, s.weight, s.label))[:, 0]
+    front = as_map(foreground_masks(maps, (SIDE, SIDE), 0.25)) > 0
+    return [s.over(s.cam()), covered(s.image, ~front), covered(s.image, front)]
+
+
+def psol(s: Scene) -> list[Picture]:
+    """A map's box becomes the label of an image."""
+    box = RULE.apply(s.cam(), (SIDE, SIDE))
+    return [s.image, s.over(s.cam()), draw_boxes(s.image, box, PREDICTION)]
+
+
+def wend(s: Scene) -> list[Picture]:
+    """The map read as p of an object, the entropy of p, and the weighted one."""
+    p = minmax_maps(class_activation_maps(s.features, s.weight, s.label))
+    large = torch.nn.functional.interpolate(p, size=(SIDE, SIDE), mode="bilinear")
+    values = {"gamma": 6.0, "alpha": 0.1, "tau1": 0.3, "tau2": 0.3}  # the paper's on CUB
+    weighted = weighted_entropy(large, **values)
+    plain = weighted_entropy(large, **values, form="entropy")
+    return [s.over(as_map(each), None) for each in (large, plain, weighted)]
+
+
 class Drawing(NamedTuple):
     """How a method is drawn, the headings of its columns, and what one sees."""
 
@@ -222,16 +291,43 @@ def drawings(localizer: Localizer) -> dict[str, Drawing]:
             ["photograph", "CAM", "box"],
             "The map of the best class, and the box of its largest component.",
         ),
+        "ci_cam": Drawing(
+            ci_cam,
+            ["CAM", "context", "enhanced"],
+            "The pool keeps a context for each class, which strengthens features where the class "
+            "tends to lie; here it is the map of this photograph, with a projection of 1.",
+        ),
+        "cutmix": Drawing(
+            lambda s: cutmix(s, localizer),
+            ["CAM", "mixed", "its map"],
+            "A part of another image is pasted in training, and the label is mixed by area.",
+        ),
         "ddt": Drawing(
             ddt,
             ["photograph", "DDT"],
             "The direction in which features vary most: here those of one photograph, in a "
             "training those of all of a class.",
         ),
+        "efficientnet": Drawing(
+            efficientnet,
+            ["photograph", "five best classes"],
+            "A classifier of its own names the classes where a localizer knows none.",
+        ),
+        "eil": Drawing(
+            lambda s: eil(s, localizer),
+            ["CAM", "erased", "its map"],
+            "The most attended positions of an earlier layer are erased, and a second pass through "
+            "the same layers must find the class in what is left.",
+        ),
         "has": Drawing(
             lambda s: has(s, localizer),
             ["CAM", "hidden cells", "its map"],
             "Cells are hidden in training, so that no part of the object can be relied on.",
+        ),
+        "kg_ci_cam": Drawing(
+            kg_ci_cam,
+            ["CAM", "foreground", "background"],
+            "Each expert sees the object and the rest of the image apart, cut by its own map.",
         ),
         "lcar": Drawing(
             lcar,
@@ -244,6 +340,11 @@ def drawings(localizer: Localizer) -> dict[str, Drawing]:
             ["CAM", "combined"],
             "The best class's map minus those of the least likely classes.",
         ),
+        "psol": Drawing(
+            psol,
+            ["photograph", "map and box", "training label"],
+            "The box of a map becomes the label of a network that regresses one box.",
+        ),
         "spg": Drawing(
             spg,
             ["CAM", "guidance"],
@@ -255,6 +356,12 @@ def drawings(localizer: Localizer) -> dict[str, Drawing]:
             ["photograph", "eigenvector", "cut"],
             "The second eigenvector of a graph of similar positions cuts the image in two, without "
             "any class; of the close-up it takes the smaller part, the ground, for the object.",
+        ),
+        "wend": Drawing(
+            wend,
+            ["p", "entropy", "weighted"],
+            "Where a detector is unsure: the entropy of p, and what the paper's weights leave of "
+            "it, each over its own maximum; p is the map of a plain classifier here.",
         ),
     }
 
