@@ -197,6 +197,12 @@ def tokencut(s: Scene) -> list[Picture]:
     return [s.image, s.over(cut.map, None), covered(s.image, ~cut.mask, 255)]
 
 
+def c2am(s: Scene) -> list[Picture]:
+    """The two sides whose mean features C2AM contrasts."""
+    front = as_map(minmax_maps(class_activation_maps(s.features, s.weight, s.label)))
+    return [s.over(front, None), s.over(1 - front, None)]
+
+
 def ci_cam(s: Scene) -> list[Picture]:
     """The context of a class, here of this photograph alone, strengthens features where it lies."""
     context = standardize_maps(class_activation_maps(s.features, s.weight, s.label)[:, 0])
@@ -250,6 +256,16 @@ def psol(s: Scene) -> list[Picture]:
     return [s.image, s.over(s.cam()), draw_boxes(s.image, box, PREDICTION)]
 
 
+def ts_cam(s: Scene) -> list[Picture]:
+    """Attention that knows no class, times the maps that know it."""
+    positions = torch.nn.functional.normalize(s.earlier.flatten(2)[0], dim=0)  # (c, h w)
+    alike = positions.mean(dim=1) @ positions
+    attention = (10 * alike).softmax(dim=0).reshape(s.earlier.shape[2:])
+    semantic = minmax_maps(class_activation_maps(s.features, s.weight, s.label))
+    coupled = as_map(semantic) * attention.numpy()
+    return [s.over(s.cam(), None), s.over(attention.numpy(), None), s.over(coupled)]
+
+
 def wend(s: Scene) -> list[Picture]:
     """The map read as p of an object, the entropy of p, and the weighted one."""
     p = minmax_maps(class_activation_maps(s.features, s.weight, s.label))
@@ -285,6 +301,12 @@ def drawings(localizer: Localizer) -> dict[str, Drawing]:
             bridgegap,
             ["CAM", "norm F", "similarity S"],
             "A class activation map is the features' norm times their similarity to the class.",
+        ),
+        "c2am": Drawing(
+            c2am,
+            ["object", "ground"],
+            "A map splits an image in two; C2AM learns it so that each side is alike over images "
+            "and unlike the other. Here the split is that of a CAM.",
         ),
         "cam": Drawing(
             cam,
@@ -356,6 +378,12 @@ def drawings(localizer: Localizer) -> dict[str, Drawing]:
             ["photograph", "eigenvector", "cut"],
             "The second eigenvector of a graph of similar positions cuts the image in two, without "
             "any class; of the close-up it takes the smaller part, the ground, for the object.",
+        ),
+        "ts_cam": Drawing(
+            ts_cam,
+            ["class map", "attention", "product"],
+            "Attention that knows no class, times the class's map; for the class token of a "
+            "transformer stands the mean position of this network.",
         ),
         "wend": Drawing(
             wend,
