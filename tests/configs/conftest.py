@@ -1,5 +1,6 @@
 """Shared by the tests of configs."""
 
+from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 
@@ -19,8 +20,11 @@ def _load(path: str) -> Config:
 
 @pytest.fixture(scope="session")
 def load_config():
-    """Parse a config once: a path relative to ``configs/`` or an absolute one. Do not change it."""
-    return _load
+    """A config of one's own, parsed once: a path relative to ``configs/`` or an absolute one.
+
+    A copy, because building a model writes into its config.
+    """
+    return lambda name: deepcopy(_load(name))
 
 
 @pytest.fixture
