@@ -38,6 +38,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from studies.harness.report import write_block
+from wsol_mm.apis.class_count import take_classes_from_data
 from wsol_mm.apis.command import load_config, one_line_errors
 from wsol_mm.engine import read_checkpoint
 from wsol_mm.functional.alignment import norm_map, normalized_norm_map, similarity_maps
@@ -181,6 +182,7 @@ def measure(cfg: Config, checkpoint: str, args: argparse.Namespace) -> Parts:
     rows: dict[str, list[np.ndarray]] = {}
     sums, areas = np.zeros((2, 2)), np.zeros(2)  # F and S; inside and outside
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        take_classes_from_data(cfg)
         loader = Runner.build_dataloader(cfg.test_dataloader, seed=0)
         model = build_model(cfg, checkpoint, trust=args.trust_checkpoint)
         total = len(loader.dataset)

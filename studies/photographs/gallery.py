@@ -8,13 +8,15 @@ from typing import Any
 
 import cv2
 import numpy as np
+from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 from numpy.typing import NDArray
 
 from studies.harness.run import chosen_checkpoint, trial_folder
 from studies.harness.store import finished_result
-from studies.harness.trial import Trial, resolved_config
+from studies.harness.trial import LOADERS, Trial, resolved_config
 from studies.photographs.rows import Bench, Row
+from wsol_mm.apis.class_count import take_classes_from_data
 from wsol_mm.apis.localizer import Localizer
 from wsol_mm.io import atomic_write
 from wsol_mm.visualization.drawing import (
@@ -26,12 +28,22 @@ from wsol_mm.visualization.drawing import (
 )
 
 Cell = NDArray[np.uint8]
+SIDE = 144  # of a cell, pixels: wide enough for the headings
+
+
+def config_on_data(trial: Trial) -> Config:
+    """The config of a trial's test, on its data and with as many classes as they have."""
+    cfg = resolved_config(trial, test=True)
+    for loader in LOADERS:
+        cfg[loader].dataset.data_root = trial.data_root
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        take_classes_from_data(cfg)
+    return cfg
 
 
 def first_of_each_class(trial: Trial) -> list[dict[str, Any]]:
     """The first test image of every class in the order of the list: nobody chose them by look."""
-    cfg = resolved_config(trial, test=True)
-    settings = {**cfg.test_dataloader.dataset, "data_root": trial.data_root, "pipeline": []}
+    settings = {**config_on_data(trial).test_dataloader.dataset, "pipeline": []}
     with DefaultScope.overwrite_default_scope("mmpretrain"):
         dataset = DATASETS.build(settings)
     found: dict[int, dict[str, Any]] = {}
@@ -52,7 +64,7 @@ def column(trial: Trial, images: Sequence[dict[str, Any]], root: Path, kept: Pat
     if result is None:
         raise ValueError(f"{trial.name} seed {trial.seed} has no result: run the bench first")
     checkpoint = chosen_checkpoint(trial, trial_folder(trial, root) / "train")
-    localizer = Localizer(resolved_config(trial, test=True), str(checkpoint), show_progress=False)
+    localizer = Localizer(config_on_data(trial), str(checkpoint), show_progress=False)
     asked = {str(info["img_path"]): int(info["gt_label"]) for info in images}
     threshold = result["stamp"]["threshold"]["value"]
     found = localizer(list(asked), labels=asked, threshold=threshold)
@@ -105,7 +117,7 @@ def draw_gallery(
 def write_grid(path: Path, lines: list[list[Cell]], titles: list[str]) -> None:
     """Small cells, as jpg."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    grid = image_grid(lines, titles, cell=128)
+    grid = image_grid(lines, titles, cell=SIDE)
     _, data = cv2.imencode(".jpg", grid, [cv2.IMWRITE_JPEG_QUALITY, 80])
     with atomic_write(path) as temporary:
         temporary.write_bytes(data.tobytes())

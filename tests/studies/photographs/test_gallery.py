@@ -45,11 +45,12 @@ def test_every_class_has_a_line_and_what_is_not_trained_is_said(bench, tmp_path,
     assert "left out: BridgeGap" in capsys.readouterr().out
     classes = len(gallery.first_of_each_class(bench.trial(ROWS[0], 0, tmp_path / "data")))
     picture = cv2.imread(str(out))
-    assert picture.shape == (24 + classes * 134, 2 * 134 + 6, 3)
-    image, overlay = picture[30:150, 10:130], picture[30:150, 144:264]
+    step = gallery.SIDE + 6
+    assert picture.shape == (24 + classes * step, 2 * step + 6, 3)
+    image, overlay = picture[30:150, 10:130], picture[30:150, 10 + step : 130 + step]
     assert np.abs(image.astype(int) - overlay).mean() > 10  # a map lies over it
     strip = cv2.imread(str(out.with_name("gallery_cam.jpg")))
-    assert strip.shape == (24 + 134, classes * 134 + 6, 3)
+    assert strip.shape == (24 + step, classes * step + 6, 3)
 
 
 def test_nothing_trained_draws_nothing(bench, tmp_path):
