@@ -1,16 +1,14 @@
 """Logs, cost, data behind augmentations and checkpoints to hand on: the tools around a training."""
 
 import json
-import runpy
-import sys
 from hashlib import sha256
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from tool_runs import CAM, ROOT, call
 
 from wsol_mm import Localizer
 from wsol_mm.apis.complexity import complexity
@@ -18,21 +16,8 @@ from wsol_mm.apis.published import publish
 from wsol_mm.datasets.pixels import read_image
 from wsol_mm.engine import CheckpointError
 
-ROOT = Path(__file__).parents[2]
-CAM = ROOT / "configs/cam/resnet18_toy.py"
 DETECTOR = ROOT / "configs/wend/faster_rcnn_r18_toy_oracle.py"
 SPLITS = ("train", "val", "test")
-
-
-def call(monkeypatch, tool, *words):
-    """Run a tool in this process."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(sys, "argv", [tool, *map(str, words)])
-    try:
-        runpy.run_path(str(ROOT / "tools" / tool), run_name="__main__")
-    except SystemExit as end:
-        if end.code:
-            raise
 
 
 def overrides(data, **more):
