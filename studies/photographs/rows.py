@@ -112,12 +112,15 @@ class Bench:
         return {seed: result for seed, result in found.items() if result is not None}
 
 
+def refiners(*chain: str | dict[str, Any]) -> dict[str, Any]:
+    """Test options that put refiners, by name or with their arguments, behind the maps."""
+    named = [{"type": f"wsol_mm.{one}"} if isinstance(one, str) else one for one in chain]
+    return {"model.refiners": named}
+
+
 def refined(*names: str) -> dict[str, Any]:
-    """Test options that put refiners behind a plain classifier's maps."""
-    return {
-        "model.type": "wsol_mm.WSOLClassifier",
-        "model.refiners": [{"type": f"wsol_mm.{name}"} for name in names],
-    }
+    """The same for a classifier that is not ours yet."""
+    return {"model.type": "wsol_mm.WSOLClassifier", **refiners(*names)}
 
 
 def alignment(dropout: bool, similarity: bool, norm: bool) -> dict[str, Any]:
@@ -247,7 +250,7 @@ FROZEN = (
         Row(
             f"{name} + {' + '.join(chain)}",
             config,
-            test_options={"model.refiners": [{"type": f"wsol_mm.{refiner}"} for refiner in chain]},
+            test_options=refiners(*chain),
             seeds=3,
             checkpoints=("last",),
             baseline=name,
@@ -344,13 +347,12 @@ def untrained(
     name: str, model: Mapping[str, Any] | None = None, baseline: str = "CAM", **evaluator: Any
 ) -> Row:
     """A test of the pretrained classifier itself; no val split is there to choose a threshold."""
-    keys = {f"model.{key}": value for key, value in (model or {}).items()}
     evaluator = {"threshold": "oracle", **evaluator}
-    keys |= {f"test_evaluator.{key}": value for key, value in evaluator.items()}
+    keys = {f"test_evaluator.{key}": value for key, value in evaluator.items()}
     return Row(
         name,
         IN1K,
-        test_options=keys,
+        test_options={**(model or {}), **keys},
         seeds=1,
         checkpoints=("last",),
         baseline=None if name == "CAM" else baseline,
@@ -360,14 +362,9 @@ def untrained(
 def explained(method: str, layer: str) -> dict[str, Any]:
     """Model keys that draw maps by the grad-cam package; a layer is named as in timm."""
     return {
-        "type": "wsol_mm.GradCAMClassifier",
-        "cam": {"method": method, "target_layer": f"backbone.timm_model.{layer}"},
+        "model.type": "wsol_mm.GradCAMClassifier",
+        "model.cam": {"method": method, "target_layer": f"backbone.timm_model.{layer}"},
     }
-
-
-def refiners(*chain: str | dict[str, Any]) -> dict[str, Any]:
-    """Model keys that put refiners, by name or with their arguments, behind the maps."""
-    return {"refiners": [{"type": f"wsol_mm.{r}"} if isinstance(r, str) else r for r in chain]}
 
 
 LOOSE_SGRM = {"type": "wsol_mm.SGRM", "mask": "vote", "stop": "per_class", "pivot": "mean"}
@@ -387,8 +384,8 @@ UNTRAINED = (
     untrained(
         "NL-CCAM's combination of 1000 classes",
         {
-            "head.type": "wsol_mm.CombinationalCAMHead",
-            "head.combination": {"name": "top1_minus_lowest", "lowest": 20},  # ILSVRC's
+            "model.head.type": "wsol_mm.CombinationalCAMHead",
+            "model.head.combination": {"name": "top1_minus_lowest", "lowest": 20},  # ILSVRC's
         },
     ),
     untrained("CAM + ARM", refiners("ARM")),
