@@ -185,11 +185,14 @@ def build_runner(
     from wsol_mm.apis.class_count import take_classes_from_data
     from wsol_mm.engine.launch import prepare_launch
     from wsol_mm.engine.strict_checkpoint import use_strict_checkpoints
+    from wsol_mm.models.cpu_layout import lay_out_for_cpu_training
 
     use_strict_checkpoints(trust=trust_checkpoint)
     prepare_launch(cfg)
     take_classes_from_data(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    if next(runner.model.parameters()).device.type == "cpu":
+        lay_out_for_cpu_training(runner.model)
     strict_checkpoint_hook(runner).allow_missing += tuple(allow_missing)
     return runner
 

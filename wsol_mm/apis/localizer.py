@@ -44,6 +44,7 @@ from wsol_mm.apis.predicted_boxes import (
     name_objects,
 )
 from wsol_mm.functional.box_rule import BoxRule
+from wsol_mm.models.cpu_layout import lay_out_for_cpu
 from wsol_mm.structures import OBJECT_CLASS
 
 DEFAULT_MODEL = "cam_efficientnet_lite0_in1k"
@@ -136,6 +137,8 @@ class Localizer(BaseInferencer):
                 own_rule = own_rule.at(built.threshold, "val")
             self.predictor = _of_config(built, classes, method, preprocessing, target_layer)
         self.model = getattr(self.predictor, "model", None) or self.predictor.network
+        if isinstance(self.model, nn.Module) and str(device).startswith("cpu"):
+            lay_out_for_cpu(self.model)
         self.classes: tuple[str, ...] = self.predictor.classes
         self.rule, self.threshold_source = choose_rule(rule, own_rule, own_source)
         self.classifier = None

@@ -104,6 +104,7 @@ _EXPORTS = {
         "update_extent",
         "update_moments",
     ),
+    "dilated_depthwise": ("dilated_depthwise_conv2d",),
     "distillation": (
         "activation_guidance",
         "draw_routes",
