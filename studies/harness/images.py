@@ -1,4 +1,4 @@
-"""Right or wrong per test image, and intervals over seeds and images together."""
+"""What each test image adds to a number, and intervals over seeds and images together."""
 
 from __future__ import annotations
 
@@ -9,55 +9,60 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Columns = Mapping[str, str]
+Columns = Mapping[str, str | Sequence[float]]
 
 V2 = tuple(f"max_box_acc_v2_iou{percent}" for percent in (30, 50, 70))  # of rates.V2_IOUS
 # Numbers that are means of several columns; every other number is its own column.
 PARTS = {"max_box_acc_v2": V2}
 
 
-def image_columns(records: str | os.PathLike[str]) -> dict[str, str]:
-    """Columns of a file of records: for each number a digit per image, in the order of the ids.
+def image_columns(records: str | os.PathLike[str]) -> dict[str, str | list[float]]:
+    """Columns of a file of records: for each number an entry per image, in the order of the ids.
 
-    GT-known and Top-k Loc at the threshold that the file's stamp names, MaxBoxAcc numbers at their
-    own; classes where there are class scores.
+    GT-known, Top-k Loc and ``mask_iou`` at the threshold that the file's stamp names, MaxBoxAcc
+    numbers and ``max_mask_iou`` at their own; classes where there are class scores.
 
     Args:
         records: The npz file that ``tools/test.py --out`` leaves beside its numbers.
 
     Returns:
-        Strings of ``0`` and ``1``, all of the same length.
+        Strings of ``0`` and ``1`` for what is right or wrong, lists of percent for IoUs of masks,
+        all of the same length.
     """
     from wsol_mm.evaluation.records import load_records
     from wsol_mm.evaluation.results import rule_of_stamp
     from wsol_mm.functional.image_record import BoxRecord, MapRecord
-    from wsol_mm.functional.localization import box_columns, classification_columns, map_columns
+    from wsol_mm.functional.localization import (
+        box_columns,
+        classification_columns,
+        map_columns,
+        map_levels,
+    )
+    from wsol_mm.functional.mask_iou import mask_columns
     from wsol_mm.functional.rates import V2_IOUS
 
     rows, stamp = load_records(records)
     rows = sorted(rows, key=lambda row: row.img_id)
     protocol = stamp["protocol"]
     found: dict[str, NDArray[np.bool_]] = {}
+    shares: dict[str, NDArray[np.float64]] = {}
     if rows[0].top5 is not None:
         found |= classification_columns(rows)
     if isinstance(rows[0], MapRecord) and rows[0].num_gt:
         labels = np.array([row.gt_label for row in rows])
-        columns, _, _ = map_columns(
-            rows,
-            labels,
-            V2_IOUS,
-            match=protocol["match"],
-            average=protocol["average"],
-            interval=stamp["threshold"]["interval"],
-            rule=rule_of_stamp(stamp),
-        )
-        found |= columns
+        rule = rule_of_stamp(stamp)
+        common = {"average": protocol["average"], "interval": stamp["threshold"]["interval"]}
+        found |= map_columns(rows, labels, V2_IOUS, match=protocol["match"], rule=rule, **common)[0]
+        if rows[0].hist_fg is not None:
+            levels = map_levels(rows, rule.threshold)
+            shares = mask_columns(rows, labels, levels, **common)[0]
     elif isinstance(rows[0], BoxRecord):
         found |= box_columns(rows, V2_IOUS, protocol["match"])
     if "gt_known" in found and "top1_cls" in found:
         found["top1_loc"] = found["gt_known"] & found["top1_cls"]
         found["top5_loc"] = found["gt_known"] & found["top5_cls"]
-    return {name: "".join("01"[bool(hit)] for hit in column) for name, column in found.items()}
+    digits = {name: "".join("01"[bool(hit)] for hit in column) for name, column in found.items()}
+    return digits | {name: (100 * share).round(2).tolist() for name, share in shares.items()}
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,14 @@ def hits(columns: Columns, number: str) -> NDArray[np.float64]:
     Raises:
         KeyError: The columns do not hold this number.
     """
-    parts = [columns[part] for part in PARTS.get(number, (number,))]
-    digits = [np.frombuffer(part.encode(), dtype=np.uint8) - ord("0") for part in parts]
-    return 100 * np.mean(digits, axis=0, dtype=np.float64)
+    parts = [_percent(columns[part]) for part in PARTS.get(number, (number,))]
+    return np.asarray(np.mean(parts, axis=0))
+
+
+def _percent(column: str | Sequence[float]) -> NDArray[np.float64]:
+    if isinstance(column, str):
+        return 100.0 * (np.frombuffer(column.encode(), dtype=np.uint8) - ord("0"))
+    return np.asarray(column, dtype=np.float64)
 
 
 def bootstrap(values: NDArray[np.float64], times: int = 2000, seed: int = 0) -> Interval:

@@ -22,6 +22,8 @@ NUMBERS = {
     "gt_known": "GT-known",
     "max_box_acc_v2": "MaxBoxAccV2",
     "top1_loc": "Top-1 Loc",
+    "mask_iou": "mask IoU",
+    "max_mask_iou": "best mask IoU",
 }
 MAIN = ("gt_known", "max_box_acc_v2")
 # Rows of the page's tables and pictures; all others stand in the csv.
@@ -92,24 +94,42 @@ def collect(bench: Bench, kept: Path) -> list[Line]:
     return [line for line in lines if line is not None]
 
 
+def main_numbers(lines: Sequence[Line]) -> tuple[str, ...]:
+    """Numbers of the short table; masks add theirs. The last two are drawn."""
+    masked = any("max_mask_iou" in line.levels for line in lines)
+    return (*MAIN, "max_mask_iou") if masked else MAIN
+
+
+def pxap(line: Line) -> str:
+    """Mean of PxAP over seeds, which has no value per image and so no interval here."""
+    found = [result["metrics"].get("pxap") for result in line.seeds.values()]
+    known = [value for value in found if value is not None]
+    return f"{statistics.mean(known):.1f}" if known else ""
+
+
 def write_csv(lines: Sequence[Line], path: Path) -> None:
     """Everything that is measured, a line for each row and kind of checkpoint."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    measured = set().union(*(line.levels for line in lines))
+    numbers = {name: heading for name, heading in NUMBERS.items() if name in measured}
+    masked = "max_mask_iou" in measured
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         head = ["method", "checkpoint", "seeds", "epochs"]
-        for heading in NUMBERS.values():
+        for heading in numbers.values():
             head += [heading, f"{heading} low", f"{heading} high"]
             head += [f"{heading} difference", "low", "high"]
+        head += ["PxAP"] if masked else []
         writer.writerow([*head, "training s", "device", "notes"])
         for line in lines:
             results = line.seeds.values()
             epochs = " ".join(str(result.get("epoch", "")) for result in results)
             cells: list[str] = [line.row.name, line.checkpoint, str(len(results)), epochs]
-            for name in NUMBERS:
+            for name in numbers:
                 for found in (line.levels.get(name), line.differences.get(name)):
                     ends = (found.mean, found.low, found.high) if found else ()
                     cells += [f"{value:.2f}" for value in ends] or ["", "", ""]
+            cells += [pxap(line)] if masked else []
             times = [r["train_seconds"] for r in results if r.get("train_seconds") is not None]
             devices = {result["machine"].get("accelerator", "CPU") for result in results}
             writer.writerow(
@@ -125,10 +145,14 @@ def write_csv(lines: Sequence[Line], path: Path) -> None:
 def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
     """The page's table: last epoch, then the epoch that val chose where something was trained."""
     found = {(line.row.name, line.checkpoint): line for line in lines}
-    trained = any(line.checkpoint == "val" for line in lines)
+    trained = any("epoch" in result for line in lines for result in line.seeds.values())
+    twice = any(line.checkpoint == "val" for line in lines)
+    main = main_numbers(lines)
+    masked = main != MAIN
     head = ["method", *(["seeds"] if trained else []), "Top-1 Cls"]
-    for name in MAIN:
-        head += [NUMBERS[name], "against baseline", *(["at val's epoch"] if trained else [])]
+    for name in main:
+        head += [NUMBERS[name], "against baseline", *(["at val's epoch"] if twice else [])]
+    head += ["mask IoU", "PxAP"] if masked else []
     rows = [head, ["---"] * len(head)]
     for name in names:
         last, chosen = found.get((name, "last")), found.get((name, "val"))
@@ -136,11 +160,12 @@ def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
             continue
         seeds = [str(len(last.seeds))] if trained else []
         cells = [name, *seeds, _mean(last, "top1_cls")]
-        for number in MAIN:
+        for number in main:
             against = last.differences.get(number)
             shown = "" if against is None else f"**{against}**" if against.clear else str(against)
             at_val = _mean(chosen, number) if chosen else ""
-            cells += [_mean(last, number), shown, *([at_val] if trained else [])]
+            cells += [_mean(last, number), shown, *([at_val] if twice else [])]
+        cells += [_mean(last, "mask_iou"), pxap(last)] if masked else []
         rows.append(cells)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
@@ -153,8 +178,9 @@ def draw(lines: Sequence[Line], names: Sequence[str], path: Path) -> None:
     """A forest plot: each method's difference to its baseline at the last epoch."""
     found = {line.row.name: line for line in lines if line.checkpoint == "last"}
     shown = [found[name] for name in names if name in found and found[name].differences]
-    rows = [(line.row.name, [line.differences.get(number) for number in MAIN]) for line in shown]
-    draw_forest(rows, [f"{NUMBERS[number]}, points above the baseline" for number in MAIN], path)
+    main = main_numbers(lines)[-2:]
+    rows = [(line.row.name, [line.differences.get(number) for number in main]) for line in shown]
+    draw_forest(rows, [f"{NUMBERS[number]}, points above the baseline" for number in main], path)
 
 
 def footnote(lines: Sequence[Line]) -> str:
@@ -167,6 +193,9 @@ def footnote(lines: Sequence[Line]) -> str:
     trivial = [result["metrics"].get("trivial_centre_iou50") for result in results]
     known = [value for value in trivial if value is not None]
     centre = f" The best centred square has GT-known {known[0]:.1f}." if known else ""
+    masked = main_numbers(lines) != MAIN
+    masks = " Mask IoU is a mean over images, best at one threshold for all of them, else at the "
+    masks = f"{masks}boxes' threshold." if masked else ""
     over = (
         "means over seeds at the last epoch, differences paired by seed and image with 95 % "
         "bootstrap intervals over both"
@@ -176,7 +205,7 @@ def footnote(lines: Sequence[Line]) -> str:
     return (
         f"Percent on the test images; {over}, bold where zero lies outside. "
         f"GT-known at {_threshold(results)}; MaxBoxAccV2 takes its own best by definition."
-        f"{centre}\n\nMachine: {' / '.join(machines)}."
+        f"{masks}{centre}\n\nMachine: {' / '.join(machines)}."
     )
 
 
@@ -191,7 +220,7 @@ def _threshold(results: Sequence[Result]) -> str:
     """In words, where the thresholds of GT-known come from."""
     stamps = [result.get("stamp", {}) for result in results]
     sources = {(stamp.get("threshold") or {}).get("source") for stamp in stamps}
-    return "val's threshold" if sources <= {"val", None} else "the best threshold of the test split"
+    return "the best threshold of the test split" if "oracle" in sources else "val's threshold"
 
 
 def write_page(docs: Path, kept: Path) -> None:

@@ -20,6 +20,8 @@ _NAMES = {
     "mean_boxes": "boxes per image",
     "mean_iou": "mean IoU",
     "pxap": "PxAP",
+    "mask_iou": "IoU of masks",
+    "max_mask_iou": "IoU of masks at the best threshold",
     "trivial_whole": "the whole image, mean of IoU 0.3, 0.5, 0.7",
     "trivial_centre": "the best centred square, mean of IoU 0.3, 0.5, 0.7",
     "coco_ap": "COCO AP, one class",

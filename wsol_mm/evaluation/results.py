@@ -183,7 +183,7 @@ class Results:
                 note = f"side {thresholds[key]:.3f} (oracle)"
             elif key in thresholds:
                 note = f"{thresholds[key]:.3f} (oracle)"
-            elif key.startswith("gt_known") or key in ("top1_loc", "top5_loc"):
+            elif key.startswith("gt_known") or key in ("top1_loc", "top5_loc", "mask_iou"):
                 value = thresholds.get("threshold")
                 note = "" if source is None else source
                 note = note if value is None else f"{value:.3f} ({source})"

@@ -128,6 +128,7 @@ _EXPORTS = {
         "map_columns",
         "trivial_columns",
     ),
+    "mask_iou": ("mask_ious",),
     "masking": (
         "area_loss",
         "difference_scores",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from wsol_mm.functional.bootstrap import Average, bootstrap_intervals
 from wsol_mm.functional.box_rule import ORACLE, BoxRule
 from wsol_mm.functional.image_record import BoxRecord, ImageRecord, MapRecord
+from wsol_mm.functional.mask_iou import mask_columns
 from wsol_mm.functional.pxap import pxap_compute, threshold_grid
 from wsol_mm.functional.rates import (
     CENTRE_SHARES,
@@ -136,18 +137,25 @@ def map_columns(
         sweep(key, components, thr)
         chosen = curves[components][rows, threshold_levels(peaks, best[key])]
         columns[key] = is_hit(chosen, thr, match)
-    if rule.threshold in ("otsu", "mean"):
-        found = [getattr(record, f"level_{rule.threshold}") for record in records]
-        levels = np.array(found, dtype=np.int64)
-    else:
-        oracle = rule.threshold == "oracle"
-        value = best["best_threshold_iou50"] if oracle else float(rule.threshold)
+    value = best["best_threshold_iou50"] if rule.threshold == "oracle" else rule.threshold
+    if not isinstance(value, str):
         best["threshold"] = value
-        levels = threshold_levels(peaks, value)
-    chosen = curves[rule.components][rows, levels]
+    chosen = curves[rule.components][rows, map_levels(records, value)]
     columns["gt_known"] = is_hit(chosen, 0.5, match)
     columns |= {iou_key("gt_known", thr): is_hit(chosen, thr, match) for thr in iou_thrs}
     return columns, best, swept
+
+
+def map_levels(records: Sequence[MapRecord], threshold: float | str) -> NDArray[np.int64]:
+    """(n,) grey level of each map at a threshold of all, or by each map's own rule.
+
+    Args:
+        records: The images.
+        threshold: A share of each map's maximum, ``otsu`` or ``mean``.
+    """
+    if isinstance(threshold, str):
+        return np.array([getattr(record, f"level_{threshold}") for record in records], np.int64)
+    return threshold_levels([record.grey_max for record in records], threshold)
 
 
 def trivial_columns(
@@ -193,7 +201,7 @@ def compute_localization(
     """Every number that the records allow.
 
     A number needs its fields: no boxes, no Loc numbers; no class scores, no Top-k; no masks, no
-    PxAP. All records must have the same fields.
+    PxAP and no mask IoU. All records must have the same fields.
 
     * ``gt_known`` (IoU 0.5) and ``gt_known_iouXX``: by ``rule``; its threshold ``oracle``
       is the one that is best for IoU 0.5. For detectors: the best-scored box.
@@ -204,7 +212,9 @@ def compute_localization(
       for detectors the best-scored box, and ``multi_box_acc_v2`` for all boxes.
     * ``multi_gt_known`` (any box), ``multi5_gt_known`` (any of the best five),
       ``multi_top5_loc`` (top-5 class and any of the best five boxes), ``mean_boxes`` (a count).
-    * ``pxap``; ``trivial_whole``, ``trivial_centre``: see :func:`trivial_columns`.
+    * ``pxap``; ``max_mask_iou`` (best over thresholds) and ``mask_iou`` (by ``rule``, whose oracle
+      is that of the boxes), means over images, see :mod:`wsol_mm.functional.mask_iou`.
+    * ``trivial_whole``, ``trivial_centre``: see :func:`trivial_columns`.
 
     Args:
         records: One per image.
@@ -260,6 +270,14 @@ def compute_localization(
             columns[f"top{k}_loc"] = columns["gt_known"] & columns[f"top{k}_cls"]
     if "multi5_gt_known" in columns and classified:
         columns["multi_top5_loc"] = columns["multi5_gt_known"] & columns["top5_cls"]
+    masked = bool(maps) and maps[0].hist_fg is not None
+    if masked:
+        value = thresholds.get("threshold", rule.threshold)
+        levels = None if value == "oracle" else map_levels(maps, value)
+        covered, thresholds["max_mask_iou"] = mask_columns(
+            maps, labels, levels, average=average, interval=interval
+        )
+        columns |= covered
     shown = list(columns)
     if boxed:
         trivial, sides = trivial_columns(records, labels, match=match, average=average)
@@ -277,7 +295,7 @@ def compute_localization(
         for label in np.unique(labels)
     ]
     histograms: list[NDArray[Any]] = []
-    if maps and maps[0].hist_fg is not None:
+    if masked:
         for key in ("hist_fg", "hist_bg"):
             stack = np.stack([getattr(record, key) for record in maps])
             histograms.append(stack.astype(np.float64))

@@ -9,9 +9,11 @@ from studies.harness.images import bootstrap, difference, hits, image_columns, l
 from wsol_mm.evaluation import WSOLMetric
 
 
-def sample(number, rng):
+def sample(number, rng, masks=False):
     x, y = rng.integers(0, 20, size=2)
+    mask = {"gt_mask": rng.random((48, 48)) < 0.4} if masks else {}
     return {
+        **mask,
         "img_id": f"{number:02}.jpg",
         "gt_label": np.array([number % 3]),
         "gt_instances": {"bboxes": np.array([[x, y, x + 20.0, y + 16.0]])},
@@ -24,17 +26,23 @@ def sample(number, rng):
     }
 
 
-@pytest.mark.parametrize("threshold", [0.4, "oracle", "otsu"])
-def test_means_of_columns_are_the_evaluators_numbers(tmp_path, threshold):
+@pytest.mark.parametrize(
+    ("threshold", "masks"), [(0.4, False), ("oracle", True), ("otsu", False), ("otsu", True)]
+)
+def test_means_of_columns_are_the_evaluators_numbers(tmp_path, threshold, masks):
     rng = np.random.default_rng(0)
     protocol = {"name": "wsolevaluation", "frame": 48}
     metric = WSOLMetric(protocol=protocol, threshold=threshold, out=str(tmp_path / "r.json"))
-    samples = [sample(number, rng) for number in range(30)]
+    samples = [sample(number, rng, masks) for number in range(30)]
     metric.process(None, samples[::-1])
     numbers = metric.compute_metrics(metric.results)
     columns = image_columns(tmp_path / "r_records.npz")
     for name in ("top1_cls", "top1_loc", "gt_known", "max_box_acc", "max_box_acc_v2"):
         assert hits(columns, name).mean() == pytest.approx(numbers[name]), name
+    for name in ("mask_iou", "max_mask_iou"):
+        assert (name in columns) == (name in numbers) == masks
+        if masks:
+            assert hits(columns, name).mean() == pytest.approx(numbers[name], abs=0.01)
     first = int(np.argmax(samples[0]["pred_score"]) == 0)
     assert int(columns["top1_cls"][0]) == first  # in the order of the ids, not of the loader
 

@@ -158,6 +158,29 @@ def test_the_page_shows_differences_and_their_intervals(tmp_path):
     assert "BridgeGap" in (tmp_path / "photographs/birds.svg").read_text()
 
 
+def test_masks_have_columns_of_their_own(tmp_path):
+    bench = BENCHES["pets"]
+    found = []
+    for name, iou in (("CAM", 30.0), ("CAM + ARM", 40.0)):
+        for seed in range(2):
+            masked = result(10, seed)
+            masked["images"]["max_mask_iou"] = [iou + seed] * 20
+            masked["images"]["mask_iou"] = [iou - 10] * 20
+            masked["metrics"]["pxap"] = 50.0 + seed
+            found.append((bench.trial(bench.row(name), seed, DATA), masked))
+    keep(tmp_path / "kept/pets.jsonl", found)
+    report.write_page(tmp_path, tmp_path / "kept")
+    text = (tmp_path / "photographs.md").read_text()
+    (line,) = [row for row in text.splitlines() if row.startswith("| CAM + ARM |")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:2] == ["CAM + ARM", "2"]
+    assert cells[-4:] == ["40.5", "**+10.0 [+10.0, +10.0]**", "30.0", "50.5"]
+    assert "Mask IoU is a mean over images" in text
+    head, *rows = (tmp_path / "photographs/pets.csv").read_text().splitlines()
+    assert {"mask IoU difference", "PxAP"} <= set(head.split(","))
+    assert {"40.50", "50.5"} <= set(rows[1].split(","))
+
+
 def test_a_row_without_its_baseline_has_no_difference(tmp_path):
     bench = BENCHES["birds"]
     row = bench.row("HaS")
