@@ -41,9 +41,9 @@ from studies.harness.report import write_block
 from wsol_mm.apis.class_count import take_classes_from_data
 from wsol_mm.apis.command import load_config, one_line_errors
 from wsol_mm.engine import read_checkpoint
+from wsol_mm.functional import geometry
 from wsol_mm.functional.alignment import norm_map, normalized_norm_map, similarity_maps
 from wsol_mm.functional.box_rule import BoxRule
-from wsol_mm.functional.geometry import transform_boxes
 from wsol_mm.io import atomic_write
 from wsol_mm.models.heads import CAMHead
 from wsol_mm.visualization.drawing import GROUND_TRUTH, draw_boxes, image_grid, overlay_in_frame
@@ -137,16 +137,10 @@ def decompose(model: nn.Module, loader: Any) -> Iterator[tuple[Any, dict[str, Te
 
 def inside_boxes(sample: Any, shape: tuple[int, int]) -> np.ndarray:
     """Which positions of a map (h, w) have their centre in a true box; bool (h, w)."""
-    inside = np.zeros(shape, bool)
     if "gt_instances" not in sample:
-        return inside
-    height, width = sample.img_shape
-    y = ((np.arange(shape[0]) + 0.5) * height / shape[0])[:, None]
-    x = ((np.arange(shape[1]) + 0.5) * width / shape[1])[None]
-    boxes = transform_boxes(np.asarray(sample.gt_instances.bboxes), sample.homography_matrix)
-    for x0, y0, x1, y1 in boxes:
-        inside |= (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
-    return inside
+        return np.zeros(shape, bool)
+    boxes = np.asarray(sample.gt_instances.bboxes)
+    return geometry.inside_boxes(boxes, sample.homography_matrix, sample.img_shape, shape)
 
 
 def count(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

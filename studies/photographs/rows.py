@@ -222,6 +222,52 @@ CAUSAL = (
         baseline="CI-CAM, second loss alone",
     ),
 )
+# Upper bounds, no methods: what a perfect context, and a perfect mask, would give.
+TRUE_BOXES = {"train_dataloader.dataset.supervision": "boxes"}
+BOUND = "upper bound, no method: reads the true boxes of the training images"
+CLS, LOC = (f"configs/kg_ci_cam/efficientnet_lite0_cub_{kind}_expert.py" for kind in ("cls", "loc"))
+ORACLES = (
+    Row(
+        "CI-CAM, pool of true boxes",
+        "configs/ci_cam/efficientnet_lite0_cub_oracle.py",
+        baseline="CI-CAM",
+        seeds=3,
+        notes=BOUND,
+    ),
+    *(
+        Row(
+            f"{name} expert, masks of true boxes",
+            config,
+            {**TRUE_BOXES, "model.masks": "true_boxes"},
+            baseline=f"{name} expert",
+            seeds=3,
+            checkpoints=("last",),
+            notes=BOUND,
+        )
+        for name, config in (("classification", CLS), ("localization", LOC))
+    ),
+)
+# What shrinks an expert's masks: its own loss taken away, and the area loss, which none has here.
+SHRINKING = tuple(
+    Row(
+        f"{name} expert, {change}",
+        config,
+        options,
+        baseline=f"{name} expert",
+        seeds=3,
+        checkpoints=("last",),
+    )
+    for name, config, change, options in (
+        ("classification", CLS, "no foreground loss", {"model.loss_fore.loss_weight": 0.0}),
+        ("localization", LOC, "no difference loss", {"model.loss_difference.loss_weight": 0.0}),
+        (
+            "classification",
+            CLS,
+            "area loss",  # VGG-16's weight of section IV-B
+            {"model.loss_area": {"type": "wsol_mm.AreaLoss", "loss_weight": 0.04}},
+        ),
+    )
+)
 
 
 def behind(row: Row, label: str, *chain: str | dict[str, Any], **keys: Any) -> Row:
@@ -446,7 +492,18 @@ BENCHES: dict[str, Bench] = {
     "birds": Bench(
         "six classes of CUB-200-2011: 144 training, 36 val, 143 test images",
         "birds-seed{seed}/CUB",
-        (*METHODS, *CAUSAL, *FROZEN, *KINDS, *REFINED, *ABLATION, *DETECTORS, *MIXED),
+        (
+            *METHODS,
+            *CAUSAL,
+            *ORACLES,
+            *SHRINKING,
+            *FROZEN,
+            *KINDS,
+            *REFINED,
+            *ABLATION,
+            *DETECTORS,
+            *MIXED,
+        ),
     ),
     "tiny_imagenet": Bench(
         "thirty classes of Tiny ImageNet at 128 px: 3000 training, 600 val, 1500 test images",

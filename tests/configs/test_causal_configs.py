@@ -45,7 +45,7 @@ VARIANTS = {
     "inception_v3_cub": ("two_pass",),
     "vgg16_ilsvrc": ("two_pass", "one_branch"),
     "resnet18_toy": CONTROLS,
-    "efficientnet_lite0_cub": CONTROLS,
+    "efficientnet_lite0_cub": (*CONTROLS, "oracle"),
 }
 
 FIXED_POOL = {"model.head.context_pool.type", "model.head.context_pool.rate"}
@@ -195,6 +195,10 @@ def difference(left, right, prefix=""):
         ("resnet18_toy_shuffled", {"model.head.context_pool.type"}),
         ("resnet18_toy_averaged", {"model.head.context_pool.type"}),
         ("resnet18_toy_one_branch", ONE_BRANCH),
+        (
+            "efficientnet_lite0_cub_oracle",
+            {*FIXED_POOL, "train_dataloader.dataset.supervision", "custom_hooks"},
+        ),
         (
             "vgg16_cub_one_branch",
             {*ONE_BRANCH, "optim_wrapper.paramwise_cfg.custom_keys.head.context_pool"},

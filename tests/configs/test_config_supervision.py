@@ -39,7 +39,7 @@ def test_training_sees_what_the_config_says(name, load_config):
     assert (train.pseudo_boxes is not None) == (expected == "pseudo_boxes")
     steps = [step["type"].split(".")[-1] for step in cfg.train_dataloader.dataset.pipeline]
     assert "LoadMasks" not in steps
-    assert ("LoadAnnotations" in steps) == (expected != "image")
+    assert ("LoadAnnotations" in steps) == (cfg.default_scope == "mmdet")
 
 
 @pytest.mark.parametrize("name", RUNNABLE)

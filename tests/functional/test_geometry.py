@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsol_mm.functional.geometry import to_original_frame, transform_boxes
+from wsol_mm.functional.geometry import inside_boxes, to_original_frame, transform_boxes
 
 NUMBERS = st.floats(0.1, 5)
 
@@ -25,3 +25,11 @@ def test_boxes_are_clipped_to_the_image():
 
 def test_no_boxes():
     assert transform_boxes(np.zeros((0, 4)), np.eye(3)).shape == (0, 4)
+
+
+def test_cells_count_by_their_centre_in_any_of_the_boxes():
+    boxes = np.array([[0.0, 0.0, 13.0, 24.0], [28.0, 8.0, 30.0, 12.0]])
+    matrix = np.diag([0.5, 0.25, 1.0])  # cells of 4 x 4 pixels: (0, 0, 6.5, 6), (14, 2, 15, 3)
+    found = inside_boxes(boxes, matrix, (8, 16), (2, 4))
+    assert found.astype(int).tolist() == [[1, 1, 0, 1], [0, 0, 0, 0]]
+    assert not inside_boxes(np.zeros((0, 4)), matrix, (8, 16), (2, 4)).any()

@@ -9,6 +9,7 @@ from wsol_mm.engine.checkpoint_hook import AtomicCheckpointHook
 from wsol_mm.engine.class_check import check_names, check_sizes, data_classes
 from wsol_mm.engine.fit_ddt_hook import FitDDTHook
 from wsol_mm.engine.launch import prepare_launch
+from wsol_mm.engine.oracle_context_hook import OracleContextHook
 from wsol_mm.engine.package_checkpoint import load_from_package
 from wsol_mm.engine.polarity_vote_hook import PolarityVoteHook
 from wsol_mm.engine.seed_hook import SeedHook, seed_everything, seed_worker
@@ -32,6 +33,7 @@ __all__ = [
     "AtomicCheckpointHook",
     "CheckpointError",
     "FitDDTHook",
+    "OracleContextHook",
     "PolarityVoteHook",
     "SeedHook",
     "StrictCheckpointHook",

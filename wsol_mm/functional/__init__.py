@@ -111,6 +111,7 @@ _EXPORTS = {
         "logits_guidance",
     ),
     "geometry": (
+        "inside_boxes",
         "to_original_frame",
         "transform_boxes",
     ),

@@ -24,6 +24,32 @@ def transform_boxes(boxes: ArrayLike, matrix: ArrayLike) -> NDArray[np.float64]:
     return np.concatenate([moved.min(axis=1), moved.max(axis=1)], axis=1)
 
 
+def inside_boxes(
+    boxes: ArrayLike, matrix: ArrayLike, frame: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Which cells of a map over the network's input have their centre in a box.
+
+    Args:
+        boxes: (n, 4) xyxy in the original image, exclusive end.
+        matrix: (3, 3) ``homography_matrix``, original to input frame.
+        frame: (height, width) of the input.
+        shape: (h, w) of the map.
+
+    Returns:
+        (h, w) bool, the union over boxes.
+
+    Example:
+        >>> inside_boxes([[0, 0, 13, 10]], np.diag([0.5, 1, 1]), (10, 16), (1, 4)).tolist()
+        [[True, True, False, False]]
+    """
+    y = ((np.arange(shape[0]) + 0.5) * frame[0] / shape[0])[:, None]
+    x = ((np.arange(shape[1]) + 0.5) * frame[1] / shape[1])[None]
+    inside = np.zeros(shape, dtype=np.bool_)
+    for x0, y0, x1, y1 in transform_boxes(boxes, matrix):
+        inside |= (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+    return inside
+
+
 def to_original_frame(
     boxes: ArrayLike, matrix: ArrayLike, ori_shape: tuple[int, int]
 ) -> NDArray[np.float64]:

@@ -1,13 +1,16 @@
 """CausalContextPool and its controls: what enters, what is used, where the projection starts."""
 
+import numpy as np
 import pytest
 import torch
+from mmengine.structures import InstanceData
+from mmpretrain.structures import DataSample
 
 from wsol_mm.functional.context_pool import centre_prior, standardize_maps
 from wsol_mm.registry import MODELS
 
 CLASSES, CHANNELS, SIDE = 5, 4, 6
-FIXED = ("Zero", "Gaussian")
+FIXED = ("Zero", "Gaussian", "Oracle")
 
 
 def build(name="Causal", **settings):
@@ -60,6 +63,36 @@ def test_shuffled_gives_every_class_the_context_of_another():
     assert "owner" in pool.state_dict()
 
 
+def boxed(label, box, flipped=False):
+    matrix = np.array([[-1.0, 0, 12], [0, 1, 0], [0, 0, 1]]) if flipped else np.eye(3)
+    sample = DataSample(metainfo={"img_shape": (12, 12), "homography_matrix": matrix})
+    sample.gt_instances = InstanceData(bboxes=np.array([box], float))
+    return sample.set_gt_label(label)
+
+
+def test_oracle_contexts_are_the_mean_masks_of_true_boxes():
+    pool = build("Oracle")
+    batches = [
+        [boxed(2, (0, 0, 4, 12)), boxed(0, (0, 0, 12, 6))],
+        [boxed(2, (2, 0, 12, 12), flipped=True)],
+    ]
+    pool.fill(batches)
+    columns = torch.tensor([2.0, 2, 1, 1, 1, 0])  # the left third, and all but the right sixth
+    torch.testing.assert_close(pool.contexts[2], standardize_maps(columns.expand(SIDE, SIDE)))
+    top = torch.zeros(SIDE, SIDE)
+    top[:3] = 1
+    torch.testing.assert_close(pool.contexts[0], standardize_maps(top))
+    assert not pool.contexts[[1, 3, 4]].any()
+
+
+def test_an_oracle_refuses_to_train_without_boxes():
+    pool = build("Oracle")
+    with pytest.raises(ValueError, match="OracleContextPool: contexts are empty"):
+        pool.update(torch.rand(1, SIDE, SIDE), torch.tensor([0]), torch.tensor([0]))
+    with pytest.raises(ValueError, match=r"dataset\.supervision='boxes'"):
+        pool.fill([[DataSample().set_gt_label(0)]])
+
+
 def test_averaged_is_the_convolution_of_all_contexts():
     pool = filled("Averaged")
     bias = pool.projection.bias[:, None, None]
@@ -67,12 +100,12 @@ def test_averaged_is_the_convolution_of_all_contexts():
     torch.testing.assert_close(attention(pool, 1, 3), (mean + bias).expand(2, -1, -1, -1))
 
 
-@pytest.mark.parametrize("name", ["Causal", "Zero", "Gaussian", "Shuffled", "Averaged"])
+@pytest.mark.parametrize("name", ["Causal", "Zero", "Gaussian", "Shuffled", "Averaged", "Oracle"])
 def test_gradients_survive_an_update(name):
     """The backward pass sees the contexts that were used, not those that came after."""
     gradients = []
     for moves in (False, True):
-        pool = build(name) if name in FIXED else filled(name)
+        pool = build(name) if name in ("Zero", "Gaussian") else filled(name)
         features = torch.rand(2, CHANNELS, SIDE, SIDE, requires_grad=True)
         with torch.no_grad():
             features.copy_(torch.linspace(0, 1, features.numel()).view_as(features))

@@ -30,6 +30,8 @@ def test_options_reach_the_config_and_move_the_key(bench, row):
     assert cfg.test_dataloader.num_workers == 0
     if row.baseline:
         assert trial_key(trial) != trial_key(bench.trial(bench.row(row.baseline), 0, DATA))
+    reads_boxes = cfg.train_dataloader.dataset.get("supervision") == "boxes"
+    assert reads_boxes == row.notes.startswith("upper bound, no method")
     if row.warm:
         assert cfg.train_cfg.val_begin == row.warm + 1 <= cfg.train_cfg.max_epochs
         assert cfg.default_hooks.warm_stage.epochs == row.warm

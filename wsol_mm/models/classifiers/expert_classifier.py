@@ -11,8 +11,10 @@ from wsol_mm.models.batch_norm import by_running_statistics, training_norms, unt
 from wsol_mm.models.classifiers.wsol_classifier import WSOLClassifier
 from wsol_mm.models.heads.causal_cam_head import CausalCAMHead
 from wsol_mm.models.heads.localizer_head import target_labels
+from wsol_mm.models.true_box_masks import true_box_masks
 from wsol_mm.registry import MODELS
 
+Masks = Literal["own", "true_boxes"]
 MaskedBatchNorm = Literal["running", "joint", "clean", "separate"]
 
 
@@ -38,6 +40,9 @@ class CausalExpert(WSOLClassifier):
         loss_area: ``dict(type='wsol_mm.AreaLoss', loss_weight=eta)`` of the combined map.
         threshold: Share of the map's maximum above which is foreground. The code released for
             localization experts on VGG-16 has 0, where the foreground is the whole image.
+        masks: Foreground is what the ``own`` map finds, or ``true_boxes``: an UPPER BOUND, no
+            method, of what a perfect mask would give; it takes training data with
+            ``supervision='boxes'``.
         masked_batch_norm: What normalises masked images. ``running`` (default): the running
             statistics, as at test, so that what is left of an image cannot depend on the batch.
             The others normalise by batches: ``joint`` by that of all images and their masked
@@ -58,6 +63,7 @@ class CausalExpert(WSOLClassifier):
         loss_difference: dict | None = None,
         loss_area: dict | None = None,
         threshold: float = 0.15,
+        masks: Masks = "own",
         masked_batch_norm: MaskedBatchNorm = "running",
         **kwargs: Any,
     ) -> None:
@@ -71,6 +77,8 @@ class CausalExpert(WSOLClassifier):
             raise ValueError("CausalExpert makes no erased branch: remove model.erasing")
         if not 0 <= threshold < 1:
             raise ValueError(f"threshold={threshold}: expected a share in [0, 1)")
+        if masks not in get_args(Masks):
+            raise ValueError(f"masks={masks!r}: one of {get_args(Masks)}")
         if masked_batch_norm not in get_args(MaskedBatchNorm):
             raise ValueError(
                 f"masked_batch_norm={masked_batch_norm!r}: one of {get_args(MaskedBatchNorm)}"
@@ -79,12 +87,14 @@ class CausalExpert(WSOLClassifier):
         self.loss_difference = loss_difference and MODELS.build(loss_difference)
         self.loss_area = loss_area and MODELS.build(loss_area)
         self.threshold = threshold
+        self.masks = masks
         self.masked_batch_norm = masked_batch_norm
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
         """CI-CAM's losses, and those of ``loss_fore``, ``loss_difference``, ``loss_area`` in use.
 
-        ``foreground_share``, where there are masks, is logged only: the share of pixels kept.
+        Logged only: ``foreground_share``, of the pixels that the own map keeps, also where no loss
+        has need of its mask, and with ``true_boxes`` the ``box_share``, of those in true boxes.
         """
         feats = self.extract_feat(inputs)
         labels = target_labels(data_samples, inputs.device)
@@ -93,12 +103,13 @@ class CausalExpert(WSOLClassifier):
         fore_loss, difference_loss, area_loss = map(
             _in_use, (self.loss_fore, self.loss_difference, self.loss_area)
         )
-        maps = None
-        if fore_loss or difference_loss or area_loss:
-            maps = self.head.combined_maps(branches.enhanced, branches.enhanced_scores)[:, 0]
+        maps = self.head.combined_maps(branches.enhanced, branches.enhanced_scores)[:, 0]
+        keep = foreground_masks(maps, inputs.shape[2:], self.threshold)
+        losses["foreground_share"] = keep.mean()
         if fore_loss or difference_loss:
-            keep = foreground_masks(maps, inputs.shape[2:], self.threshold)
-            losses["foreground_share"] = keep.mean()
+            if self.masks == "true_boxes":
+                keep = true_box_masks(data_samples, inputs.shape[2:]).to(inputs)
+                losses["box_share"] = keep.mean()
             masked = [inputs * keep, inputs * (1 - keep)] if difference_loss else [inputs * keep]
             fore, *back = self.masked_scores(inputs, masked)
             target = _targets(data_samples, inputs.device)

@@ -6,6 +6,7 @@ from wsol_mm.models.layers.causal_context_pool import CausalContextPool
 from wsol_mm.models.layers.context_pool_controls import (
     AveragedContextPool,
     GaussianContextPool,
+    OracleContextPool,
     ShuffledContextPool,
     ZeroContextPool,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "CausalContextPool",
     "GaussianContextPool",
     "NonLocalBlock",
+    "OracleContextPool",
     "ShuffledContextPool",
     "ZeroContextPool",
 ]

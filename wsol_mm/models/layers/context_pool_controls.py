@@ -1,16 +1,21 @@
 """Controls for CI-CAM's pool: each takes one thing away that could explain its gain.
 
-Shao et al., ACM MM 2021 (CI-CAM), has the mean over classes; the others are ours.
+Shao et al., ACM MM 2021 (CI-CAM), has the mean over classes; the others are ours. The last one
+takes nothing away: it is an upper bound.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce
+from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from wsol_mm.functional.context_pool import centre_prior
+from wsol_mm.functional.context_pool import centre_prior, standardize_maps
 from wsol_mm.models.layers.causal_context_pool import CausalContextPool
+from wsol_mm.models.true_box_masks import true_box_masks
 from wsol_mm.registry import MODELS
 
 
@@ -84,3 +89,46 @@ class AveragedContextPool(CausalContextPool):
     def chosen(self, predicted: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """All contexts, with an nth of their weights each."""
         return self.resized(size)[None].clone(), self.columns()[None] / len(self.contexts)
+
+
+@MODELS.register_module()
+class OracleContextPool(ZeroContextPool):
+    """An upper bound that READS TRUE BOXES, no weakly supervised method.
+
+    The context of a class is the standardised mean of the box masks of its training images,
+    fixed through training. :class:`wsol_mm.OracleContextHook` makes it before the first epoch; it
+    is a buffer of the checkpoint, and no boxes are read at test.
+
+    Args:
+        num_classes: Classes n.
+        channels: Channels C of the features.
+        size: Height and width, or one number for both.
+
+    Raises:
+        ValueError: In training, when nobody has made the contexts.
+    """
+
+    @torch.no_grad()
+    def fill(self, batches: Iterable[list[DataSample]]) -> None:
+        """Make the contexts, of the images of all ranks together.
+
+        Args:
+            batches: Training images with their true boxes, as augmented: contexts are in the frame
+                that the network sees.
+        """
+        sums = torch.zeros_like(self.contexts)
+        for samples in batches:
+            masks = true_box_masks(samples, self.contexts.shape[1:])[:, 0]
+            labels = torch.cat([sample.gt_label.flatten()[:1] for sample in samples])
+            sums.index_add_(0, labels.to(sums.device), masks.to(sums))
+        all_reduce(sums)
+        self.contexts.copy_(standardize_maps(sums))
+
+    def update(self, maps: Tensor, predicted: Tensor, labels: Tensor) -> None:
+        """Nothing enters."""
+        if not self.contexts.any():
+            raise ValueError(
+                "OracleContextPool: contexts are empty; set "
+                "custom_hooks=[dict(type='wsol_mm.OracleContextHook')] and "
+                "train_dataloader.dataset.supervision='boxes'"
+            )
