@@ -62,7 +62,7 @@ class Row:
     of: tuple[str, ...] = ("CAM",)
     options: Mapping[str, Any] = field(default_factory=dict)
     step: str = "train"
-    networks: tuple[str, ...] = ("resnet18", "vgg16", "resnet50")
+    networks: tuple[str, ...] = ("resnet18", "vgg16", "resnet50", "efficientnet_lite0")
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ NETWORKS = {
     "vgg16": Network("vgg16_cub", 224, 2, 5),
     "resnet50": Network("resnet50_cub", 224, 2, 5),
     "inception_v3": Network("inception_v3_cub", 299, 2, 5, plain="inception_v3_299_cub"),
+    "efficientnet_lite0": Network("efficientnet_lite0_cub", 224, 4, 7),
 }
 ALL = tuple(NETWORKS)
 CAUSAL, NON_LOCAL, FORWARD = "CI-CAM", "non-local CAM", "teacher, no gradient"
@@ -100,7 +101,7 @@ ROWS = {
     "ADL": Row("adl/{network}.py"),
     "CutMix": Row("cutmix/{network}.py"),
     "BridgeGap": Row("bridgegap/{network}.py"),
-    "EIL": Row("eil/{network}.py", networks=("resnet18", "vgg16")),
+    "EIL": Row("eil/{network}.py", networks=("resnet18", "vgg16", "efficientnet_lite0")),
     NON_LOCAL: Row(
         "nl_ccam/{network}.py",
         limit=None,

@@ -26,12 +26,21 @@ class Subject:
         cfg: A whole config; its ``model`` and ``optim_wrapper`` are built.
         batch: Makes what the dataloader would give, the same each time: a step may write into it.
         device: ``cpu`` or a GPU's.
+        lay_out: What is done to a model on a CPU; None for what the tools do.
     """
 
-    def __init__(self, cfg: Config, batch: Callable[[], dict[str, Any]], device: str) -> None:
+    def __init__(
+        self,
+        cfg: Config,
+        batch: Callable[[], dict[str, Any]],
+        device: str,
+        lay_out: Callable[[Any], bool] | None = None,
+    ) -> None:
         import torch
         from mmengine.optim import build_optim_wrapper
         from mmengine.registry import MODELS, DefaultScope
+
+        from wsol_mm.models.cpu_layout import lay_out_for_cpu_training
 
         cfg.optim_wrapper.optimizer.lr = 0.0
         self.batch, self.device = batch, device
@@ -41,6 +50,8 @@ class Subject:
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             torch.manual_seed(0)
             self.model = MODELS.build(model).to(device)
+            if device == "cpu":
+                (lay_out or lay_out_for_cpu_training)(self.model)
             self.optimizer = build_optim_wrapper(self.model, cfg.optim_wrapper)
 
     def train(self) -> None:

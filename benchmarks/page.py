@@ -20,7 +20,7 @@ from wsol_mm.io import atomic_write
 
 PAGE = ROOT / "docs/benchmarks.md"
 INK = "#808080"  # legible on light and dark
-COLOURS = ("#2a9d5c", "#3b7dd8", "#d1495b", "#c98a1b")
+COLOURS = ("#2a9d5c", "#3b7dd8", "#d1495b", "#c98a1b", "#8a5fbf")
 TWIN = "CAM again"
 PARTS = ("CAM", TWIN, "teacher, no gradient", "combination and pool")  # no methods to compare
 Records = Mapping[str, Record]
@@ -171,6 +171,12 @@ def _headlines(record: Record) -> Iterator[tuple[str, str, str]]:
     elif record.name == "exported":
         row = record.rows[-1]
         yield "an ONNX file against PyTorch", f"{row['times_the_first']:.1f} times faster", "-"
+    elif record.name == "layout":
+        row = record.rows[-1]
+        yield (
+            "training step of a depthwise network as the tools lay it out on a CPU",
+            f"{row['train_faster']:.1f} times faster", f"at least {s['least']:g}",
+        )  # fmt: skip
     elif record.name == "refinement":
         for row in record.rows:
             yield (
@@ -231,6 +237,18 @@ def exported(records: Records) -> str:
         "{network} as one ONNX file ({megabytes:.0f} MB), batches of {batch}, {where}, medians of "
         "{rounds} rounds; boxes are equal.\n\n".format(**record.settings)
         + table(["", "images per second", "times the first"], rows)
+    )
+
+
+def layout(records: Records) -> str:
+    """A depthwise network's layouts."""
+    (record,) = records.values()
+    line = "{layout}|{train_ms:.0f}|{train_faster:.2f}|{test_ms:.0f}|{test_faster:.2f}"
+    heads = ["", "step, ms an image", "times faster", "test, ms an image", "times faster"]
+    return (
+        "{network}, {batch} images of {side} px, {where}, medians of {rounds} rounds; losses of "
+        "one batch differ by at most {difference:.0e}.\n\n".format(**record.settings)
+        + table(heads, cells(record.rows, line))
     )
 
 
@@ -365,6 +383,7 @@ KINDS = {
     "evaluator": evaluator,
     "inference": inference,
     "exported": exported,
+    "layout": layout,
     "refinement": refinement,
     "wend": wend,
     "training": training,
@@ -386,7 +405,7 @@ def draw_costs(records: Records, path: Path) -> None:
     panels = figure.subplots(1, 2, sharey=True)
     for axes, side, heading in zip(panels, ("train", "test"), ("training", "test"), strict=True):
         axes.axvline(1, color=INK, linewidth=0.8)
-        for record, colour, marker in zip(records.values(), COLOURS, "osD^", strict=False):
+        for record, colour, marker in zip(records.values(), COLOURS, "osD^v", strict=False):
             points = [
                 (row[f"ratio_{side}"], places[row["method"]])
                 for row in record.rows
@@ -410,7 +429,7 @@ def draw_costs(records: Records, path: Path) -> None:
             spine.set_visible(where == "bottom")
             spine.set_color(INK)
     legend = figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
+        *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False
     )
     for text in legend.get_texts():
         text.set_color(INK)

@@ -37,3 +37,10 @@ def test_quick_run_of_an_exported_file_finds_equal_boxes(quick):
     assert line["same_boxes"]
     times = record.row("Localizer, ONNX file")["times_the_first"]
     assert times == pytest.approx(line["times_pytorch"], rel=0.01, abs=0.006)
+
+
+def test_quick_run_of_layouts_finds_equal_losses(quick):
+    line, record = quick("layout")
+    assert line["difference"] < 1e-3
+    assert record.row("channels last, interleaved grids")["train_ms"] > 0
+    assert record.row("as built")["train_faster"] == 1
