@@ -1,9 +1,8 @@
 """Depthwise convolution with holes, as one without holes on interleaved grids: fast on a CPU.
 
 A stride left out for larger maps leaves a network's last stages with dilated depthwise layers, and
-PyTorch's CPU kernel has no fast backward pass for these. EfficientNet-Lite0 at output stride 16
-(16 images of 224 px, forward and backward, one thread): the three layers of 5 x 5 take 870 ms
-channels first and 379 ms channels last, as many undilated layers of the same size 120 ms.
+PyTorch's CPU kernel has no fast backward pass for these: ``benchmarks/layout.py`` has what the
+grids save.
 """
 
 import torch.nn.functional as F
