@@ -232,13 +232,14 @@ def _inputs(trial: Trial, root: str | os.PathLike[str], stages: _Stages) -> dict
 
 
 def _boxes(
-    checkpoint: Path, choice: str, threshold: str, folder: Path, threads: int | None
+    checkpoint: Path, choice: str, threshold: str | None, folder: Path, threads: int | None
 ) -> Path:
     """Pseudo boxes of the training images, drawn unless they are there."""
-    file = folder / f"boxes-{choice}-{threshold}.json"
+    rule = [] if threshold is None else ["--threshold", threshold]
+    file = folder / f"boxes-{choice}-{threshold or 'score'}.json"
     with file_lock(folder / ".lock") as lock:
         if not file.is_file():
-            words = ("--threshold", threshold, "--split", "train", "--out", file)
+            words = (*rule, "--split", "train", "--out", file)
             stages = _Stages(folder / "log.txt", lock, threads)
             stages.run("pseudo_boxes.py", folder / "config.py", checkpoint, *words)
     return file

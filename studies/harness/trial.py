@@ -96,15 +96,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class PseudoBoxes:
-    """Boxes that a trained localizer draws on the training images (``tools/pseudo_boxes.py``).
+    """Boxes that a trained model draws on the training images (``tools/pseudo_boxes.py``).
 
     Attributes:
-        maker: The localizer.
-        threshold: ``val``, ``otsu``, ``mean`` or a number.
+        maker: The localizer or detector.
+        threshold: ``val``, ``otsu``, ``mean`` or a number; None for a detector, whose best box it
+            is.
     """
 
     maker: Trial
-    threshold: str = "val"
+    threshold: str | None = "val"
 
 
 def config_file(trial: Trial) -> Path:
@@ -168,7 +169,7 @@ def trial_key(trial: Trial, *, test: bool = True) -> str:
 def _input_keys(trial: Trial) -> dict[str, list[str]]:
     keys = {name: [trial_key(source, test=False)] for name, source in trial.sources().items()}
     for name, source in trial.inputs.items():
-        if isinstance(source, PseudoBoxes):
+        if isinstance(source, PseudoBoxes) and source.threshold is not None:
             keys[name].append(source.threshold)
         if trial.sources()[name].checkpoint != "val":
             keys[name].append(trial.sources()[name].checkpoint)

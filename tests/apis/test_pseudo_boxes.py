@@ -42,7 +42,16 @@ def with_map(**kwargs):
 def test_map_boxes_come_back_to_the_original_frame():
     found = sample_boxes(with_map(), RULE)
     np.testing.assert_allclose(found.boxes, [[50, 25, 150, 75]], atol=1e-9)
-    assert found.scores is None
+    assert found.scores.tolist() == [0.0]  # full of the highest values: it may be a mere part
+
+
+def test_a_map_gives_its_box_a_confidence():
+    sample = with_map(value=0.5)
+    sample.pred_maps[0, 20:24, 16:20] = 1.0
+    found = sample_boxes(sample, BoxRule(threshold=0.25))
+    np.testing.assert_allclose(found.boxes, [[50, 25, 150, 75]], atol=1e-9)
+    mean = (0.5 * (32 * 32 - 16) + 16) / (32 * 32)  # all of the map lies inside
+    np.testing.assert_allclose(found.scores, [1 - mean], atol=1e-3)
 
 
 def test_centre_crop_is_undone():

@@ -49,11 +49,11 @@ def coco_json(done: dict[str, dict[str, Any]], info: dict[str, Any]) -> dict[str
 
     Args:
         done: By image name, in the order wanted: ``width``, ``height``, ``boxes`` (n, 4) xyxy
-            and, of a detector, ``scores`` (n,).
+            and, where their maker gives them, ``scores`` (n,).
         info: Provenance: maker, config, checkpoint and its hash, threshold and its source.
 
     Returns:
-        ``info``, ``images``, ``categories`` (one), ``annotations`` (xywh; ``score`` of a detector).
+        ``info``, ``images``, ``categories`` (one), ``annotations`` (xywh; ``score``).
 
     Raises:
         ValueError: When no image got a box.

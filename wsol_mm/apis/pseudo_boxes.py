@@ -26,6 +26,7 @@ from wsol_mm.apis.box_files import coco_json, file_sha256, finished, write_json
 from wsol_mm.apis.command import build_runner, strict_checkpoint_hook
 from wsol_mm.evaluation.find_metric import box_rule_of
 from wsol_mm.evaluation.results import transfer_threshold
+from wsol_mm.functional.box_confidence import box_confidence
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
 
@@ -186,11 +187,12 @@ class Found(NamedTuple):
     Attributes:
         boxes: (m, 4) float64 xyxy in the original frame, exclusive end, clipped to the image, boxes
             without area dropped.
-        scores: (m,) of a detector, the best one first; None of a localizer.
+        scores: (m,) of a detector, the best one first; of a map,
+            :func:`wsol_mm.functional.box_confidence.box_confidence`, in raster order.
     """
 
     boxes: np.ndarray
-    scores: np.ndarray | None
+    scores: np.ndarray
 
 
 def is_detector(model: torch.nn.Module) -> bool:
@@ -209,7 +211,9 @@ def sample_boxes(sample: Any, rule: BoxRule | ScoreRule) -> Found:
         height, width = sample.img_shape
         score_map = sample.pred_maps[0].double().cpu().numpy()
         boxes = rule.apply(score_map, (width, height))
-        boxes, scores = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape), None
+        values = rule.frame(score_map, (width, height)).values
+        scores = np.array([box_confidence(values, box) for box in boxes])
+        boxes = to_original_frame(boxes, sample.homography_matrix, sample.ori_shape)
     else:
         found = sample.pred_instances
         found = found[found.scores.argsort(descending=True)]
@@ -218,7 +222,7 @@ def sample_boxes(sample: Any, rule: BoxRule | ScoreRule) -> Found:
             found = found[:1]
         boxes, scores = found.bboxes.double().cpu().numpy(), found.scores.double().cpu().numpy()
     kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Found(boxes[kept], None if scores is None else scores[kept])
+    return Found(boxes[kept], scores[kept])
 
 
 def make_boxes(
@@ -278,16 +282,15 @@ def make_boxes(
 def localize(
     model: torch.nn.Module, loader: DataLoader, box_rule: BoxRule | ScoreRule
 ) -> Iterator[dict[str, Any]]:
-    """Yield one line per image: its name, size and boxes, and the scores of a detector's."""
+    """Yield one line per image: its name, size, boxes and their scores."""
     for batch in loader:
         for sample in model.test_step(batch):
             height, width = sample.ori_shape
             found = sample_boxes(sample, box_rule)
-            scores = {} if found.scores is None else {"scores": found.scores.tolist()}
             yield {
                 "img_id": sample.img_id,
                 "width": int(width),
                 "height": int(height),
                 "boxes": found.boxes.tolist(),
-                **scores,
+                "scores": found.scores.tolist(),
             }

@@ -23,7 +23,7 @@ def image_scores(file: Path) -> dict[str, float]:
     Raises:
         ValueError: A box has no score.
     """
-    cure = "a detector writes scores: tools/pseudo_boxes.py DETECTOR CHECKPOINT --split train"
+    cure = "make it with tools/pseudo_boxes.py CONFIG CHECKPOINT --split train, which keeps them"
     content = read_json(file, cure)
     images = coco_images(content, file)
     best: dict[str, float] = {}

@@ -227,6 +227,12 @@ def test_inputs_come_first_and_from_the_same_data(tools, tmp_path):
     )}  # fmt: skip
     assert len(keys) == 3
     assert trial_key(replace(CAM, inputs={})) == trial_key(CAM)
+    again = replace(detector, inputs={"cam": CAM, "boxes": PseudoBoxes(detector, None)})
+    assert trial_key(again) not in keys
+    run_trial(again, tmp_path)
+    ((_, drawn, _), *_) = tools.calls[len(order) :]
+    assert drawn[2:4] == ["--split", "train"]  # a detector has no threshold
+    assert Path(drawn[0]).parent == Path(train[0]).parent
     with pytest.raises(ValueError, match="call the input otherwise"):
         replace(CAM, inputs={"data": CAM})
 
