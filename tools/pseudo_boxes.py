@@ -6,9 +6,9 @@
 The result is a COCO json with one category whose ``info`` records maker, config, checkpoint,
 threshold and where the threshold came from. By default the threshold is the best one of the
 validation split; the boxes of the split itself are never read. A detector has scores in place of a
-threshold: its best box, or with ``--boxes all`` all of them, from ``--score-threshold`` on. The file
-keeps the scores; of a map's box that is how far the map bears it out (``box_confidence``). Run the
-same command again after a kill and it continues.
+threshold: its best box, or with ``--boxes all`` all of them, from ``--score-threshold`` on. The
+file keeps the scores; of a map's box that is how far the map bears it out (``box_confidence``). Run
+the same command again after a kill and it continues.
 """
 
 import argparse

@@ -339,11 +339,7 @@ SHORT = {
     "train_dataloader.batch_size": 8,
 }
 BOXES = {"train_dataloader.dataset.pseudo_boxes": "{boxes}"}
-# The upper end; not weakly supervised.
-TRUE_BOXES = {
-    "train_dataloader.dataset.supervision": "boxes",
-    "train_dataloader.dataset.pseudo_boxes": None,
-}
+UPPER_END = {**TRUE_BOXES, "train_dataloader.dataset.pseudo_boxes": None}
 
 
 def detector(
@@ -353,11 +349,12 @@ def detector(
     return Row(
         f"{name} on {maker}'s boxes" if maker else f"{name} on true boxes",
         f"configs/{config}_lite0_cub.py",
-        {**SHORT, **(BOXES if maker else TRUE_BOXES), **options},
+        {**SHORT, **(BOXES if maker else UPPER_END), **options},
         inputs={"boxes": maker} if maker else {},
         baseline=baseline,
         seeds=3,
         checkpoints=("last",),
+        notes="" if maker else BOUND,
     )
 
 
