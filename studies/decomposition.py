@@ -56,10 +56,15 @@ COLUMNS = {"CAM": "minmax", "F": "minmax", "S": "max"}
 SHARES = ("F inside", "F outside", "S > 0 inside", "S > 0 outside")
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Command line."""
+def model_parser(description: str | None, table: str) -> argparse.ArgumentParser:
+    """The options of a tool that looks into trained models.
+
+    Args:
+        description: Of the tool.
+        table: File of its table.
+    """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--model",
@@ -70,7 +75,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="a localizer with a linear classifier; may be given several times",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
-    parser.add_argument("--images", type=int, default=6, help="rows of the picture, over the split")
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -79,16 +83,58 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="KEY=VALUE",
         help="override keys of every config: a.b=1; they are printed",
     )
-    parser.add_argument("--write-docs", type=Path, help="document that gets shares.csv as a table")
+    parser.add_argument("--write-docs", type=Path, help=f"document that gets {table} as a table")
     parser.add_argument("--trust-checkpoint", action="store_true", help="unpickle anything")
     parser.add_argument("--debug", action="store_true", help="show the traceback of every error")
+    return parser
+
+
+def parsed(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, *counts: str
+) -> argparse.Namespace:
+    """The arguments, checked: every model has a name of its own, each of counts is positive."""
     args = parser.parse_args(argv)
     names = [name for name, _, _ in args.model]
     if len(set(names)) < len(names):
         parser.error(f"--model: two models have the same name: {', '.join(names)}")
-    if args.images < 1:
-        parser.error(f"--images {args.images}: expected 1 or more")
+    for name in counts:
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} {getattr(args, name)}: expected 1 or more")
     return args
+
+
+def named_configs(args: argparse.Namespace) -> list[tuple[str, Config, str]]:
+    """Name, config and checkpoint of every model.
+
+    Raises:
+        FileNotFoundError: A config or a checkpoint does not exist.
+    """
+    plan = []
+    for name, config, checkpoint in args.model:
+        if not Path(checkpoint).is_file():
+            raise FileNotFoundError(f"--model {name}: checkpoint {checkpoint} does not exist")
+        run = {"config": config, "work_dir": None, "launcher": "none", "local_rank": 0}
+        plan.append((name, load_config(argparse.Namespace(**{**vars(args), **run})), checkpoint))
+    return plan
+
+
+def write_table(
+    path: Path, head: Sequence[str], rows: Sequence[Sequence[str]], docs: Path | None, block: str
+) -> None:
+    """Rows as csv and, where a document is given, as a table in its block of that name."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, *rows])
+    if docs:
+        lines = [head, ["---"] * len(head), *rows]
+        text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        write_block(docs, block, text)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Command line."""
+    parser = model_parser(__doc__, "shares.csv")
+    parser.add_argument("--images", type=int, default=6, help="rows of the picture, over the split")
+    return parsed(parser, argv, "images")
 
 
 def build_model(cfg: Config, checkpoint: str, *, trust: bool) -> nn.Module:
@@ -241,28 +287,11 @@ def write_histogram(
         figure.savefig(temporary, dpi=150)
 
 
-def write_shares(out: Path, shares: dict[str, list[float]], docs: Path | None) -> None:
-    """The shares of all models as csv and, where a document is given, as its table."""
-    rows = [[name, *(f"{value:.1f}" for value in found)] for name, found in shares.items()]
-    with atomic_write(out / "shares.csv") as temporary, temporary.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([["model", *SHARES], *rows])
-    if docs:
-        lines = [["model", *SHARES], ["---"] * (len(SHARES) + 1), *rows]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        write_block(docs, "decomposition", table)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the tool."""
     args = parse_args(argv)
     with one_line_errors(args.debug):
-        plan = []
-        for name, config, checkpoint in args.model:
-            if not Path(checkpoint).is_file():
-                raise FileNotFoundError(f"--model {name}: checkpoint {checkpoint} does not exist")
-            run = {"config": config, "work_dir": None, "launcher": "none", "local_rank": 0}
-            options = argparse.Namespace(**{**vars(args), **run})
-            plan.append((name, load_config(options), checkpoint))
+        plan = named_configs(args)
         images: list[str] | None = None
         rows: dict[str, list[np.ndarray]] = {}
         counts: dict[str, dict[str, np.ndarray]] = {"similarity": {}, "norm": {}}
@@ -284,7 +313,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             cv2.imwrite(str(temporary), image_grid(list(rows.values()), titles))
         for kind in (SIMILARITY, NORM):
             write_histogram(args.out, kind, counts[kind[0]])
-        write_shares(args.out, shares, args.write_docs)
+        table = [[name, *(f"{value:.1f}" for value in found)] for name, found in shares.items()]
+        write_table(
+            args.out / "shares.csv", ["model", *SHARES], table, args.write_docs, "decomposition"
+        )
     print(
         f"{len(images or [])} images: maps.png, similarity and norm .csv/.png, shares.csv "
         f"in {args.out}"

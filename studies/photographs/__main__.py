@@ -6,6 +6,7 @@
     python -m studies.photographs report               # docs/photographs.md from kept results,
                                                        # and the birds in the papers' tables
     python -m studies.photographs gallery --rows CAM ADL BridgeGap    # maps of what is trained
+    python -m studies.photographs curves --rows "classification expert" --key foreground_share
 
 A row is trained once for each seed; its last epoch and the one that val chose are tested. What is
 finished, here or in studies/results/photographs, is not run again; a killed run goes on.
@@ -38,8 +39,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    names = ("run", "search", "report", "gallery")
-    run, search, report, gallery = (commands.add_parser(name) for name in names)
+    names = ("run", "search", "report", "gallery", "curves")
+    run, search, report, gallery, curves = (commands.add_parser(name) for name in names)
     for each in (run, search):
         each.add_argument("--source", type=Path, default=Path("data"), help="above cub_mini")
         each.add_argument("--out", type=Path, default=Path("work_dirs/photographs"))
@@ -52,11 +53,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--dry-run", action="store_true", help="list the trials and run nothing")
     search.add_argument("--trials", type=int, default=8, help="of each method")
     search.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of what is chosen")
-    for each in (report, gallery):
+    for each in (report, gallery, curves):
         each.add_argument("--docs", type=Path, default=DOCS, help="folder of the page")
-    gallery.add_argument("--out", type=Path, default=Path("work_dirs/photographs"), help="of run")
-    gallery.add_argument("--rows", nargs="+", required=True, help="of the bench birds")
-    gallery.add_argument("--seed", type=int, default=0)
+    for each in (gallery, curves):
+        each.add_argument("--out", type=Path, default=Path("work_dirs/photographs"), help="of run")
+        each.add_argument("--rows", nargs="+", required=True, help="of the bench birds")
+        each.add_argument("--seed", type=int, default=0)
+    curves.add_argument("--key", required=True, help="of the training's log, by epoch")
     return parser.parse_args(argv)
 
 
@@ -108,6 +111,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run(args)
         if args.command == "search":
             return search_all(args, KEPT)
+        if args.command == "curves":
+            from studies.photographs.curves import write_curves
+
+            bench = BENCHES["birds"]
+            rows = [bench.row(name) for name in args.rows]
+            found = write_curves(bench, rows, args.key, args.docs, root=args.out, seed=args.seed)
+            print(f"{args.key}: {found} of {len(rows)} rows")
+            return 0 if found == len(rows) else 1
         if args.command == "gallery":
             from studies.photographs.gallery import draw_gallery
 

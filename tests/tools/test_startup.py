@@ -13,7 +13,7 @@ TOOLS = sorted(
 )
 # these show or time networks all over
 SLOW = {f"benchmarks.{name}" for name in ("operators", "refinement", "target_assignment", "wend")}
-SLOW |= {"studies.decomposition", "studies.method_pictures"}
+SLOW |= {"studies.context_pool", "studies.decomposition", "studies.method_pictures"}
 SLOW |= {"studies.refinement", "studies.toy.wend_joint"}
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")

@@ -183,6 +183,20 @@ def test_masks_have_columns_of_their_own(tmp_path):
     assert {"40.50", "50.5"} <= set(rows[1].split(","))
 
 
+def test_an_upper_bound_says_so_in_table_and_picture(tmp_path):
+    bench = BENCHES["birds"]
+    found = [
+        (bench.trial(bench.row(name), 0, DATA), result(hits, 0))
+        for name, hits in (("CI-CAM", 10), ("CI-CAM, pool of true boxes", 15))
+    ]
+    keep(tmp_path / "kept/birds.jsonl", found)
+    report.write_page(tmp_path, tmp_path / "kept")
+    text = (tmp_path / "photographs.md").read_text()
+    assert "| CI-CAM, pool of true boxes (upper bound) | 1 |" in text
+    assert "| CI-CAM | 1 |" in text
+    assert "(upper bound)" in (tmp_path / "photographs/birds.svg").read_text()
+
+
 def test_a_row_without_its_baseline_has_no_difference(tmp_path):
     bench = BENCHES["birds"]
     row = bench.row("HaS")
