@@ -369,7 +369,7 @@ RANKED = {  # CLN's second stage: a third output learns the IoU of its box and e
 WEIGHTED = {"train_dataloader.sampler": {"_delete_": True, "type": "wsol_mm.ScoreSampler"}}
 FASTER, FCOS, SCR = "wend/faster_rcnn", "wend/fcos", "psol/scr"
 PLAIN_FASTER = "Faster R-CNN on CAM's boxes"
-BEST_MAKER = "CI-CAM, second loss alone"
+BEST_MAKER = "SD-CAM"  # of val
 DETECTORS = (
     detector("SCR", SCR, {}, "CAM", "CAM"),
     detector("Faster R-CNN", FASTER, PLAIN, "CAM", "SCR on CAM's boxes"),
@@ -432,7 +432,7 @@ MAKERS = tuple(
     for row in (*METHODS, *CAUSAL, *FROZEN, *DETECTORS)
     if row.name
     in (
-        *("CAM", "BridgeGap", BEST_MAKER, "DDT", "C2AM", PLAIN_FASTER),
+        *("CAM", "BridgeGap", BEST_MAKER, "TokenCut", "DDT", "C2AM", PLAIN_FASTER),
         "Faster R-CNN on CAM's boxes, relabelled once",
     )
 )
