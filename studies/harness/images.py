@@ -78,6 +78,11 @@ class Interval:
         """Whether zero lies outside."""
         return self.low > 0 or self.high < 0
 
+    @property
+    def marked(self) -> str:
+        """For markdown tables: bold where it is clear."""
+        return f"**{self}**" if self.clear else str(self)
+
     def __str__(self) -> str:
         """For tables of differences."""
         return f"{self.mean:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"

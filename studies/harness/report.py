@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -35,6 +36,18 @@ def machine() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return facts
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """A table whose first row is its head.
+
+    >>> print(markdown_table([["method", "IoU"], ["CAM", "0.5"]]))
+    | method | IoU |
+    | --- | --- |
+    | CAM | 0.5 |
+    """
+    head, *body = rows
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body))
 
 
 def block_of(path: Path, name: str) -> str | None:

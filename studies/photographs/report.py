@@ -11,8 +11,9 @@ from pathlib import Path
 
 from studies.harness.forest import draw_forest
 from studies.harness.images import PARTS, Interval, difference, level
-from studies.harness.report import write_block
+from studies.harness.report import markdown_table, write_block
 from studies.harness.store import Result
+from studies.photographs.detector_tables import detectors_table, makers_table
 from studies.photographs.rows import BENCHES, Bench, Row
 from studies.photographs.search import tuned_bench
 from wsol_mm.io import atomic_write
@@ -156,7 +157,7 @@ def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
     for name in main:
         head += [NUMBERS[name], "against baseline", *(["at val's epoch"] if twice else [])]
     head += ["mask IoU", "PxAP"] if masked else []
-    rows = [head, ["---"] * len(head)]
+    rows = [head]
     for name in names:
         last, chosen = found.get((name, "last")), found.get((name, "val"))
         if last is None:
@@ -165,12 +166,12 @@ def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
         cells = [_label(last.row), *seeds, _mean(last, "top1_cls")]
         for number in main:
             against = last.differences.get(number)
-            shown = "" if against is None else f"**{against}**" if against.clear else str(against)
+            shown = against.marked if against else ""
             at_val = _mean(chosen, number) if chosen else ""
             cells += [_mean(last, number), shown, *([at_val] if twice else [])]
         cells += [_mean(last, "mask_iou"), pxap(last)] if masked else []
         rows.append(cells)
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table(rows)
 
 
 def _label(row: Row) -> str:
@@ -243,4 +244,8 @@ def write_page(docs: Path, kept: Path) -> None:
             draw(lines, names, docs / "photographs" / f"{name}.svg")
         text = f"{short_table(lines, names)}\n\n{bench.title}. {footnote(lines)}"
         write_block(docs / "photographs.md", f"photographs_{name}", text)
+        if name == "birds":
+            for block, table in (("detectors", detectors_table), ("makers", makers_table)):
+                if text := table(lines):
+                    write_block(docs / "photographs.md", f"photographs_{block}", text)
         print(f"{name}: {len(lines)} lines")

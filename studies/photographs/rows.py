@@ -432,11 +432,14 @@ DETECTORS = (
 )
 
 
+TRAINING_IMAGES = ", training images"
+
+
 def on_training_images(row: Row) -> Row:
     """How right the boxes of the training images are, whose true boxes are read for this alone."""
     return replace(
         row,
-        name=f"{row.name}, training images",
+        name=f"{row.name}{TRAINING_IMAGES}",
         test_options={"test_dataloader.dataset.split": "train"},
         baseline=None,
         seeds=3,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from studies.harness.report import block_of
 from studies.harness.store import keep
 from studies.harness.trial import resolved_config, trial_key
 from studies.photographs import __main__ as command
@@ -206,3 +207,24 @@ def test_a_row_without_its_baseline_has_no_difference(tmp_path):
     assert line.differences == {}
     assert report.measure(bench, replace(row, name="x", config="cam"), "last", tmp_path) is None
     assert Row("x", "cam").seeds == 5
+
+
+def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
+    bench = BENCHES["birds"]
+    hits = {"CAM": 8, "SCR on CAM's boxes": 12, "CAM, training images": 14}
+    found = []
+    for name, right in hits.items():
+        made = result(right, 0)
+        made["images"] |= {"gt_known_iou30": "1" * 20, "gt_known_iou70": "0" * 20}
+        found.append((bench.trial(bench.row(name), 0, DATA), made))
+    keep(tmp_path / "kept/birds.jsonl", found)
+    report.write_page(tmp_path, tmp_path / "kept")
+    page = tmp_path / "photographs.md"
+    *_, line = block_of(page, "photographs_detectors").splitlines()
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:3] == ["SCR on CAM's boxes", "1", "60.0"]
+    assert cells[3].startswith("+20.0 [") or cells[3].startswith("**+20.0 [")
+    assert cells[-2:] == ["CAM", "10"]
+    *_, line = block_of(page, "photographs_makers").splitlines()
+    assert line == "| CAM | 1 | 100.0 | 70.0 | 0.0 |"
+    assert "SCR" not in block_of(page, "photographs_birds")

@@ -1,0 +1,55 @@
+"""Tables of the birds' pseudo boxes: how right the makers are, and what detectors make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from studies.harness.images import level
+from studies.harness.report import markdown_table
+from studies.photographs.rows import DETECTORS, MAKERS, TRAINING_IMAGES
+
+if TYPE_CHECKING:
+    from studies.photographs.report import Line
+
+IOUS = {"gt_known_iou30": "IoU .3", "gt_known": "IoU .5", "gt_known_iou70": "IoU .7"}
+COLUMNS = {"gt_known": "GT-known", "max_box_acc_v2": "MaxBoxAccV2"}
+
+
+def makers_table(lines: Sequence[Line]) -> str | None:
+    """Percent of the training images whose box is right, a row for each maker; None without one."""
+    found = _last(lines)
+    rows = [["boxes of", "seeds", *IOUS.values()]]
+    for row in MAKERS:
+        if line := found.get(row.name):
+            columns = [result["images"] for result in line.seeds.values()]
+            shares = [f"{level(columns, number).mean:.1f}" for number in IOUS]
+            rows.append([row.name.removesuffix(TRAINING_IMAGES), str(len(columns)), *shares])
+    return markdown_table(rows) if len(rows) > 1 else None
+
+
+def detectors_table(lines: Sequence[Line]) -> str | None:
+    """Detectors on the test images, each against its own baseline; None where none is measured."""
+    found = _last(lines)
+    heads = [head for name in COLUMNS.values() for head in (name, "difference")]
+    rows = [["detector", "seeds", *heads, "to", "training, s"]]
+    for row in DETECTORS:
+        if line := found.get(row.name):
+            cells = []
+            for number in COLUMNS:
+                against = line.differences.get(number)
+                cells += [f"{line.levels[number].mean:.1f}", against.marked if against else ""]
+            rows.append(
+                [row.name, str(len(line.seeds)), *cells, row.baseline or "", _seconds(line)]
+            )
+    return markdown_table(rows) if len(rows) > 1 else None
+
+
+def _seconds(line: Line) -> str:
+    times = [result.get("train_seconds") for result in line.seeds.values()]
+    known = sorted(time for time in times if time is not None)
+    return f"{known[len(known) // 2]:.0f}" if known else ""
+
+
+def _last(lines: Sequence[Line]) -> Mapping[str, Line]:
+    return {line.row.name: line for line in lines if line.checkpoint == "last"}
