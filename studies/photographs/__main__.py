@@ -3,6 +3,7 @@
     python -m studies.photographs run --source shared/data --out work_dirs/photographs --jobs 2
     python -m studies.photographs run --bench birds --rows CAM BridgeGap --seeds 0 1 2 --keep
     python -m studies.photographs search --trials 8    # each method its own ranges, on val
+    python -m studies.photographs refiners             # settings of ARM and SGRM, on val
     python -m studies.photographs report               # docs/photographs.md from kept results,
                                                        # and the birds in the papers' tables
     python -m studies.photographs gallery --rows CAM ADL BridgeGap    # maps of what is trained
@@ -39,8 +40,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    names = ("run", "search", "report", "gallery", "curves")
-    run, search, report, gallery, curves = (commands.add_parser(name) for name in names)
+    names = ("run", "search", "refiners", "report", "gallery", "curves")
+    parsers = [commands.add_parser(name) for name in names]
+    run, search, refiners, report, gallery, curves = parsers
     for each in (run, search):
         each.add_argument("--source", type=Path, default=Path("data"), help="above cub_mini")
         each.add_argument("--out", type=Path, default=Path("work_dirs/photographs"))
@@ -53,10 +55,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--dry-run", action="store_true", help="list the trials and run nothing")
     search.add_argument("--trials", type=int, default=8, help="of each method")
     search.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of what is chosen")
+    refiners.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of trained CAMs")
+    refiners.add_argument("--keep", action="store_true", help="rows take what is chosen")
     for each in (report, gallery, curves):
         each.add_argument("--docs", type=Path, default=DOCS, help="folder of the page")
-    for each in (gallery, curves):
+    for each in (refiners, gallery, curves):
         each.add_argument("--out", type=Path, default=Path("work_dirs/photographs"), help="of run")
+    for each in (gallery, curves):
         each.add_argument("--rows", nargs="+", required=True, help="of the bench birds")
         each.add_argument("--seed", type=int, default=0)
     curves.add_argument("--key", required=True, help="of the training's log, by epoch")
@@ -119,6 +124,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             found = write_curves(bench, rows, args.key, args.docs, root=args.out, seed=args.seed)
             print(f"{args.key}: {found} of {len(rows)} rows")
             return 0 if found == len(rows) else 1
+        if args.command == "refiners":
+            from studies.photographs.refiners import choose_refiners
+
+            return choose_refiners(args, KEPT)
         if args.command == "gallery":
             from studies.photographs.gallery import draw_gallery
 

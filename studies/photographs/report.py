@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from studies.harness.forest import draw_forest
 from studies.harness.images import PARTS, Interval, difference, level
@@ -218,6 +219,22 @@ def footnote(lines: Sequence[Line]) -> str:
     )
 
 
+def settings_table(found: Mapping[str, Any]) -> str:
+    """What val said of the refiners' settings, all of them in the order of their grids."""
+    numbers = ("max_box_acc_v2", "gt_known_iou70")
+    rows = [["maps", "settings", "MaxBoxAccV2", "GT(.7)"]]
+    rows.append(["CAM", "", *(f"{found['CAM'][number]:.1f}" for number in numbers)])
+    for name, behind in (("ARM", "CAM + ARM"), ("SGRM", "CAM + ARM + SGRM")):
+        for entry in found[name]["grid"]:
+            words = ", ".join(f"{key} {value}" for key, value in entry["settings"].items())
+            chosen = entry["settings"] == found[name]["chosen"]
+            cells = [words or "its defaults", *(f"{entry[number]:.1f}" for number in numbers)]
+            rows.append([behind, *(f"**{cell}**" if chosen else cell for cell in cells)])
+    count = len(found["seeds"])
+    note = f"Percent, means over the val images of {count} seeds, 36 each; bold: chosen."
+    return f"{markdown_table(rows)}\n\n{note}"
+
+
 def benches(kept: Path) -> dict[str, Bench]:
     """Every bench, and what the search chose on birds where there has been one."""
     search = kept / "search.json"
@@ -249,3 +266,6 @@ def write_page(docs: Path, kept: Path) -> None:
                 if text := table(lines):
                     write_block(docs / "photographs.md", f"photographs_{block}", text)
         print(f"{name}: {len(lines)} lines")
+    if (kept / "refiners.json").is_file():
+        found = json.loads((kept / "refiners.json").read_text())
+        write_block(docs / "photographs.md", "photographs_refiners", settings_table(found))

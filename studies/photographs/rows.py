@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from studies.harness.store import Result, finished_result
-from studies.harness.trial import PseudoBoxes, Trial
+from studies.harness.trial import ROOT, PseudoBoxes, Trial
 
 ANY = Path("data")  # a trial's key holds the name of the data's folder, not its place
 LOADERS = ("train", "val", "test")
 # In this process: a trial is one of many that share the machine.
 COMMON = {f"{loader}_dataloader.num_workers": 0 for loader in LOADERS}
 CONFIG = "configs/{}/efficientnet_lite0_cub.py"
+CHOSEN = ROOT / "studies/results/photographs/refiners.json"
 
 
 @dataclass(frozen=True)
@@ -310,12 +312,25 @@ def behind(row: Row, label: str, *chain: str | dict[str, Any], **keys: Any) -> R
     )
 
 
+def chosen_chains(file: Path = CHOSEN) -> dict[str, list[dict[str, Any]]]:
+    """Refiners with the settings that :mod:`studies.photographs.refiners` chose on birds' val.
+
+    By the label of a row; none before there was a choice, and none of ARM where its default won.
+    """
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text())
+    arm, sgrm = ({"type": f"wsol_mm.{name}", **found[name]["chosen"]} for name in ("ARM", "SGRM"))
+    alone = {"ARM, chosen on val": [arm]} if found["ARM"]["chosen"] else {}
+    return {**alone, "ARM + SGRM, chosen on val": [arm, sgrm]}
+
+
 BOTH: dict[str, Any] = {"seeds": 5, "checkpoints": ("last", "val")}
 REFINED = tuple(
     behind(row, " + ".join(names), *names, **(BOTH if names == ("ARM",) else {}))
     for row in (METHODS[0], METHODS[-1])
     for names in (("ARM",), ("SGRM",), ("ARM", "SGRM"))
-)
+) + tuple(behind(METHODS[0], label, *chain) for label, chain in chosen_chains().items())
 # Maps that know no class, on the frozen network; a linear classifier names the class.
 DDT = Row("DDT", "ddt", seeds=3)
 TOKEN_CUT = Row(
@@ -502,6 +517,7 @@ MASKED = (
     BRIDGE_GAP,
     *(replace(row, checkpoints=("last",)) for row in (DDT, TOKEN_CUT, SD_CAM)),
     *(behind(row, "ARM", "ARM") for row in (CAM, BRIDGE_GAP, TOKEN_CUT, SD_CAM)),
+    *(behind(CAM, label, *chain) for label, chain in chosen_chains().items()),
     *(
         replace(row, test_options={**row.test_options, "test_evaluator.threshold": 0.5})
         for row in (
@@ -570,6 +586,7 @@ UNTRAINED = (
         baseline="CAM + ARM",
         threshold=0.5,
     ),
+    *(untrained(f"CAM + {label}", refiners(*chain)) for label, chain in chosen_chains().items()),
     Row(
         "CAM, flip and scales",
         IN1K,

@@ -198,6 +198,19 @@ def test_an_upper_bound_says_so_in_table_and_picture(tmp_path):
     assert "(upper bound)" in (tmp_path / "photographs/birds.svg").read_text()
 
 
+def test_settings_of_refiners_are_shown_with_the_choice(tmp_path):
+    numbers = {"max_box_acc_v2": 60.0, "gt_known_iou70": 20.0}
+    grid = [{"settings": {}, **numbers}, {"settings": {"neighbours": 8}, **numbers}]
+    part = {"chosen": {"neighbours": 8}, "grid": grid}
+    found = {"seeds": [1, 2], "CAM": numbers, "ARM": part, "SGRM": part}
+    (tmp_path / "refiners.json").write_text(json.dumps(found))
+    report.write_page(tmp_path, tmp_path)
+    lines = (tmp_path / "photographs.md").read_text().splitlines()
+    assert "| CAM |  | 60.0 | 20.0 |" in lines
+    assert "| CAM + ARM | its defaults | 60.0 | 20.0 |" in lines
+    assert "| CAM + ARM + SGRM | **neighbours 8** | **60.0** | **20.0** |" in lines
+
+
 def test_a_row_without_its_baseline_has_no_difference(tmp_path):
     bench = BENCHES["birds"]
     row = bench.row("HaS")
