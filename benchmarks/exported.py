@@ -9,47 +9,36 @@ same batches; CPU time of the process, which other work does not lengthen much. 
 
 from __future__ import annotations
 
-import argparse
 import json
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.inference import photographs
+from benchmarks.inference import NETWORK, default_localizer, photographs, read_options, speeds
 from benchmarks.measure import ratio, take_turns, where_measured
-from benchmarks.record import add_result_options, finish, measured
+from benchmarks.record import finish, measured
 
 
 def rows_of(times: dict[str, list[float]], batch: int) -> list[dict]:
     """What is kept of each side."""
     first = next(iter(times.values()))
     return [
-        {
-            "side": name,
-            "images_per_second": batch / statistics.median(found) * 1e3,
-            "times_the_first": ratio(first, found),
-        }
-        for name, found in times.items()
+        {**row, "times_the_first": ratio(first, times[name])}
+        for name, row in speeds(times, batch).items()
     ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, keep the record; 1 if boxes differ."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="three images, two rounds")
-    add_result_options(parser)
-    args = parser.parse_args(argv)
+    args = read_options(__doc__, argv)
     import numpy as np
-    import torch
 
     from wsol_mm import Localizer
     from wsol_mm.apis.export import export_onnx
 
-    torch.set_num_threads(1)
     batch, rounds = (3, 2) if args.quick else (8, 7)
-    localizer = Localizer(method="cam", device="cpu", show_progress=False)
+    localizer = default_localizer()
     images = photographs(batch)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
@@ -63,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     one, other = (call() for call in calls.values())
     same = all(np.array_equal(a.boxes, b.boxes) for a, b in zip(one, other, strict=True))
     times = take_turns(calls, rounds, "cpu")
-    settings = {"network": "EfficientNet-Lite0 with 14x14 maps at 224 px", "megabytes": megabytes}
+    settings = {"network": NETWORK, "megabytes": megabytes}
     settings |= {"batch": batch, "rounds": rounds, "where": where_measured("cpu")}
     rows = rows_of(times, batch)
     record = measured("exported", "python -m benchmarks.exported", settings, rows)

@@ -30,6 +30,25 @@ if TYPE_CHECKING:
 
 # At most so much longer than the bare forward pass, at least so much faster than grad-cam.
 MOST_OVER_BARE, LEAST_OVER_GRAD_CAM = 1.10, 1.5
+NETWORK = "EfficientNet-Lite0 with 14x14 maps at 224 px"
+
+
+def read_options(about: str, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Options of a benchmark of Localizer."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="three images, two rounds")
+    add_result_options(parser)
+    return parser.parse_args(argv)
+
+
+def default_localizer() -> Localizer:
+    """The default model, :data:`NETWORK`, on one thread of the CPU."""
+    import torch
+
+    from wsol_mm import Localizer
+
+    torch.set_num_threads(1)
+    return Localizer(method="cam", device="cpu", show_progress=False)
 
 
 def photographs(count: int) -> list[Image.Image]:
@@ -86,33 +105,28 @@ def same_maps(localizer: Localizer, images: list[Image.Image], theirs: np.ndarra
     return max(differences)
 
 
+def speeds(times: dict[str, list[float]], batch: int) -> dict[str, dict[str, Any]]:
+    """A row for each side, by its name."""
+    return {
+        name: {"side": name, "images_per_second": batch / statistics.median(found) * 1e3}
+        for name, found in times.items()
+    }
+
+
 def rows_of(times: dict[str, list[float]], peaks: dict[str, int], batch: int) -> list[dict]:
     """What is kept of each side."""
     bare = times["bare forward pass"]
     return [
-        {
-            "side": name,
-            "images_per_second": batch / statistics.median(found) * 1e3,
-            "over_bare": ratio(found, bare),
-            "peak_mib": peaks[name] / 2**20,
-        }
-        for name, found in times.items()
+        {**row, "over_bare": ratio(times[name], bare), "peak_mib": peaks[name] / 2**20}
+        for name, row in speeds(times, batch).items()
     ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, keep the record; 1 if maps differ or a limit is missed."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="three images, two rounds")
-    add_result_options(parser)
-    args = parser.parse_args(argv)
-    import torch
-
-    from wsol_mm import Localizer
-
-    torch.set_num_threads(1)
+    args = read_options(__doc__, argv)
     batch, rounds = (3, 2) if args.quick else (16, 9)
-    localizer = Localizer(method="cam", device="cpu", show_progress=False)
+    localizer = default_localizer()
     images = photographs(batch)
     calls = sides(localizer, images)
     theirs = [call() for call in calls.values()][-1]  # warms all of them up
@@ -120,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     peaks = {name: peak_memory(call) for name, call in calls.items()}
     times = take_turns(calls, rounds, "cpu")
     settings = {
-        "network": "EfficientNet-Lite0 with 14x14 maps at 224 px",
+        "network": NETWORK,
         "batch": batch,
         "rounds": rounds,
         "difference": far,
