@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -21,6 +22,36 @@ settings.load_profile("wsol_mm")
 # Processes that tests start are forked from a server that has imported the toolboxes once.
 PRELOADED = ["torch", "tqdm", "mmengine.runner", "mmengine.hooks", "wsol_mm.models"]
 multiprocessing.set_forkserver_preload(PRELOADED)
+
+
+def pytest_collection_modifyitems(items):
+    """Files with a slow test go first: workers that share a run all end with short tests."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish():
+    """Keep what was imported out of garbage collection: mmengine collects for every data set."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _configs_formatted_once():
+    """A run asks yapf for the same text of its config seven times, a tenth of a second each."""
+    import yapf.yapflib.yapf_api as yapf
+
+    kept, format_code = {}, yapf.FormatCode
+
+    def once(text, **style):
+        key = (text, repr(style))
+        if key not in kept:
+            kept[key] = format_code(text, **style)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf, "FormatCode", once)
+        yield
 
 
 @pytest.fixture(autouse=True)

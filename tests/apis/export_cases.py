@@ -17,8 +17,17 @@ _PROCESSOR = dict(mean=[123.0, 116.0, 103.0], std=[58.0, 57.0, 57.0], to_rgb=Tru
 _CAM = dict(type="wsol_mm.CAMHead", num_classes=5)
 FAMILIES: dict[str, dict[str, Any]] = {
     "ResNet": dict(
-        backbone=dict(type="ResNet", depth=18, stem_channels=8, base_channels=8),
-        head=dict(_CAM, in_channels=64),
+        backbone=dict(
+            type="ResNet",
+            depth=18,
+            stem_channels=8,
+            base_channels=8,
+            num_stages=2,
+            strides=(1, 2),
+            dilations=(1, 1),
+            out_indices=(1,),
+        ),
+        head=dict(_CAM, in_channels=16),
     ),
     "VGG": dict(
         backbone=dict(type="wsol_mm.VGGGAP", out_channels=8), head=dict(_CAM, in_channels=8)
@@ -28,10 +37,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
         head=dict(_CAM, in_channels=768),
     ),
     "DenseNet": dict(
-        backbone=dict(
-            type="DenseNet", arch=dict(growth_rate=8, depths=[2, 2, 2, 2], init_channels=16)
-        ),
-        head=dict(_CAM, in_channels=32),
+        backbone=dict(type="DenseNet", arch=dict(growth_rate=8, depths=[2, 1], init_channels=16)),
+        head=dict(_CAM, in_channels=24),
     ),
     "EfficientNet": dict(
         backbone=dict(type="EfficientNet", arch="b0", out_indices=(2,)),
@@ -55,13 +62,23 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 # Repetitions that tell nothing new of a family; exporting takes a tenth of a second a layer.
 _LEFT_OUT: dict[str, Sequence[str]] = {
-    "Inception V3": ("Mixed_5d", "Mixed_6b", "Mixed_6c", "Mixed_6d"),
+    "ResNet": ("layer1.1", "layer2.1"),
+    "VGG": [f"features.{number}" for number in (1, 4, 7, 8, 11, 12, 14, 15, 16)],
+    "Inception V3": [
+        *("Conv2d_2a_3x3", "Mixed_5c.branch3x3dbl_3", "Mixed_5d"),
+        *("Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e.branch7x7dbl_3", "Mixed_6e.branch7x7dbl_4"),
+    ],
     "EfficientNet": ("layers.3", "layers.4", "layers.5", "layers.6"),
     "Lite0 of timm": [
-        f"timm_model.blocks.{stage}.{block}"
-        for stage, count in enumerate((1, 2, 2, 3, 3, 4))
-        for block in range(1, count)
+        "timm_model.blocks.3",
+        *(f"timm_model.blocks.{stage}.1" for stage in (1, 5)),
+        *(f"timm_model.blocks.5.{block}" for block in (2, 3)),
     ],
+}
+# The same, where widths change: name -> channels in and out, stride.
+_SHORT_CUTS = {
+    "Inception V3": {"Mixed_5b": (192, 256, 1)},
+    "Lite0 of timm": {"timm_model.blocks.2": (24, 80, 4), "timm_model.blocks.4": (80, 112, 1)},
 }
 
 
@@ -78,34 +95,49 @@ def family(name: str) -> nn.Module:
         )
     for left_out in _LEFT_OUT.get(name, ()):
         model.backbone.set_submodule(left_out, nn.Identity())
+    for short, (before, after, stride) in _SHORT_CUTS.get(name, {}).items():
+        model.backbone.set_submodule(short, nn.Conv2d(before, after, 1, stride))
     return HeadGraph(model).eval()
 
 
+class SideBySide(nn.Module):
+    """Graphs of the same images and labels in one, as each export has a second of its own.
+
+    Args:
+        graphs: Name -> a graph of scores, classes and maps.
+    """
+
+    def __init__(self, graphs: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.graphs = nn.ModuleList(graphs.values())
+        self.outputs = [
+            f"{kind} of {name}" for name in graphs for kind in ("scores", "classes", "maps")
+        ]
+
+    def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+        """What :attr:`outputs` names."""
+        return tuple(output for graph in self.graphs for output in graph(images, labels))
+
+
 class OneHead(nn.Module):
-    """What :class:`HeadGraph` needs of a classifier, around a head and layers that it shares.
+    """What :class:`HeadGraph` needs of a classifier, around a head, behind a map that heads share.
 
     Args:
         head: The head.
         layout: ``plain`` for a map, ``tokens`` for tapped tokens, ``layers`` for two layers' qkv.
-        features, qkv, class_token: The shared layers.
+        qkv, class_token: The shared layers.
     """
 
     def __init__(
-        self,
-        head: nn.Module,
-        layout: str,
-        features: nn.Module,
-        qkv: nn.ModuleList,
-        class_token: nn.Parameter,
+        self, head: nn.Module, layout: str, qkv: nn.ModuleList, class_token: nn.Parameter
     ) -> None:
         super().__init__()
         self.data_preprocessor = ClsDataPreprocessor(**_PROCESSOR)
         self.head, self.layout = head, layout
-        self.features, self.qkv, self.class_token = features, qkv, class_token
+        self.qkv, self.class_token = qkv, class_token
 
-    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """A map, with tapped tokens where the layout has them."""
-        score_map = self.features(inputs)
+    def extract_feat(self, score_map: Tensor) -> tuple[Tensor, ...]:
+        """The map, with tapped tokens where the layout has them."""
         if self.layout == "plain":
             return (score_map,)
         patches = score_map.flatten(2).mT
@@ -115,28 +147,28 @@ class OneHead(nn.Module):
         return TappedFeatures((score_map,), taps)
 
 
-class EveryHead(nn.Module):
-    """Heads side by side, so that one file tells of all of them.
+class EveryHead(SideBySide):
+    """Heads side by side on one map, so that one file tells of all of them.
 
     Args:
         cases: Name -> what ``tests/models/heads/head_cases.py`` keeps of a head.
     """
 
     def __init__(self, cases: dict[str, Any]) -> None:
-        super().__init__()
         torch.manual_seed(0)
         heads = [case.build() for case in cases.values()]
         width = heads[0].in_channels
-        shared = (
-            nn.Conv2d(3, width, 8, 8),
-            nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(2)),
-            nn.Parameter(torch.rand(1, 1, width)),
-        )
-        self.graphs = nn.ModuleList(
-            HeadGraph(OneHead(head, case.features.__name__, *shared))
-            for head, case in zip(heads, cases.values(), strict=True)
-        )
+        qkv = nn.ModuleList(nn.Linear(width, 3 * width) for _ in range(2))
+        token = nn.Parameter(torch.rand(1, 1, width))
+        graphs = {
+            name: HeadGraph(OneHead(head, case.features.__name__, qkv, token))
+            for head, (name, case) in zip(heads, cases.items(), strict=True)
+        }
+        super().__init__(graphs)
+        self.features = nn.Sequential(self.graphs[0].pixels, nn.Conv2d(3, width, 8, 8))
+        for graph in self.graphs:
+            graph.pixels = nn.Identity()
 
     def forward(self, images: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
         """Scores, classes and maps of each head."""
-        return tuple(output for graph in self.graphs for output in graph(images, labels))
+        return super().forward(self.features(images), labels)

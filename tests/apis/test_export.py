@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 import skimage.data
 import torch
-from export_cases import FAMILIES, SIZE, EveryHead, family
+from export_cases import FAMILIES, SIZE, EveryHead, SideBySide, family
 from mmengine.config import Config
 from torch import nn
 
@@ -39,30 +39,33 @@ def inputs(count, classes, size=(SIZE, SIZE), seed=0):
 
 def check_parity(graph, example, others):
     """The file gives what the graph gives, for other images than those it was made with."""
-    outputs = [f"output_{number}" for number in range(len(graph(*example)))]
-    model = onnx_model(graph, example, ["images", "labels"], outputs)
+    model = onnx_model(graph, example, ["images", "labels"], graph.outputs)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     for images, labels in others:
         found = session.run(None, {"images": images.numpy(), "labels": labels.numpy()})
-        for ours, theirs in zip(found, graph(images, labels), strict=True):
-            scale = max(1.0, float(theirs.abs().max()))
-            np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=1e-4 * scale)
-            assert ours.std() > 0
+        wanted = graph(images, labels)
+        for name, ours, theirs in zip(graph.outputs, found, wanted, strict=True):
+            atol = 1e-4 * max(1.0, float(theirs.abs().max()))
+            np.testing.assert_allclose(ours, theirs.numpy(), rtol=0, atol=atol, err_msg=name)
+            assert ours.std() > 0, name
 
 
+@pytest.mark.slow
 @torch.no_grad()
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_backbone_family(name):
-    check_parity(family(name), inputs(2, 3), [inputs(3, 2, seed=1)])
+def test_every_backbone_family():
+    graph = SideBySide({name: family(name) for name in FAMILIES})
+    check_parity(graph, inputs(2, 3), [inputs(3, 2, seed=1)])
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_every_head_as_onnx_and_torchscript(tmp_path):
     size = (GRID[0] * 8, GRID[1] * 8)
     graph = EveryHead(EXPORTED).eval()
     others = [inputs(3, 2, size, seed=1), inputs(5, 4, size, seed=2)]
     check_parity(graph, inputs(2, 3, size), others)
-    torch.jit.save(torch.jit.trace(graph, inputs(2, 3, size)), tmp_path / "heads.pt")
+    traced = torch.jit.trace(graph, inputs(2, 3, size), check_trace=False)
+    torch.jit.save(traced, tmp_path / "heads.pt")
     loaded = torch.jit.load(tmp_path / "heads.pt")
     for other in others:
         torch.testing.assert_close(loaded(*other), graph(*other), atol=1e-5, rtol=1e-5)
@@ -102,6 +105,12 @@ def test_localizer_runs_the_file_of_any_classifier(tmp_path):
     assert len(found["wsol_mm.weights_sha256"]) == 64
 
 
+def first_blocks(resnet):
+    """Leave the second block of each of a ResNet-18's layers out: export takes half the time."""
+    for number in range(1, 5):
+        resnet.set_submodule(f"layer{number}.1", nn.Identity())
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     """A config's localizer whose pipeline crops, and its file."""
@@ -113,6 +122,7 @@ def toy(tmp_path_factory):
     steps = cfg.test_dataloader.dataset.pipeline
     cfg.test_dataloader.dataset.pipeline = [steps[0], *crop, *steps[1:]]
     localizer = Localizer(cfg, **RANDOM)
+    first_blocks(localizer.model.backbone)
     path = tmp_path_factory.mktemp("file") / "toy.onnx"
     export_onnx(localizer, path)
     return localizer, path
@@ -201,6 +211,7 @@ def test_a_network_of_one_size_says_so(tmp_path):
 def test_scr_gives_its_box(tmp_path):
     cfg = Config.fromfile(ROOT / "configs" / "psol" / "scr_r18_toy.py")
     localizer = Localizer(cfg, **RANDOM)
+    first_blocks(localizer.model.detector.backbone)
     with torch.no_grad():
         localizer.model.detector.bbox_head.fc_box.bias.copy_(torch.tensor([-1.0, -2, 0, 1]))
     path = tmp_path / "scr.onnx"

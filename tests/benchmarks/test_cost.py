@@ -252,6 +252,7 @@ def test_the_parts_of_ci_cam_leave_out_the_backbone_and_fill_the_pool():
     assert 0 < measure.multiply_adds(part) < 0.01 * measure.multiply_adds(whole)
 
 
+@pytest.mark.slow
 def test_a_quick_run_holds_the_student_against_ci_cam_and_two_teachers(capsys, tmp_path):
     rows = ["--rows", "KG-CI-CAM", "combination and pool"]
     assert script.main(["--quick", *rows, "--results", str(tmp_path)]) == 0

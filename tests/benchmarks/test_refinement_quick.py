@@ -8,6 +8,7 @@ from benchmarks import refinement
 from benchmarks.record import read_record
 
 
+@pytest.mark.slow
 def test_quick_run_of_one_part_prints_json_and_keeps_its_record(tmp_path, capsys):
     assert refinement.main(["--quick", "--only", "ncut196", "--results", str(tmp_path)]) == 0
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -20,6 +21,7 @@ def test_quick_run_of_one_part_prints_json_and_keeps_its_record(tmp_path, capsys
     assert row["ratio"] == pytest.approx(line["ncut196"], rel=0.01, abs=0.06)
 
 
+@pytest.mark.slow
 def test_quick_run_of_arm_and_sgrm_agrees_with_the_straightforward_forms(capsys):
     assert refinement.main(["--quick", "--only", "arm", "sgrm_exact", "sgrm_fast"]) == 0
     line = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -141,6 +141,7 @@ def trained(cfg):
     return model.head.state_dict(), weights_sha256(model.backbone)
 
 
+@pytest.mark.slow
 def test_heads_learn_the_same_with_and_without_the_cache(scenes, tmp_path):
     tokens = tmp_path / "tokens"
     plain, backbone = trained(config(scenes, tmp_path / "plain", None, "token_cache_plain"))

@@ -109,6 +109,11 @@ def site(tmp_path_factory) -> Path:
     (wheel,) = folder.glob("wsol_mm-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
+    # what numba compiled of the same sources here, if it has: 20 s
+    compiled = folder / "site" / "wsol_mm" / "functional" / "__pycache__"
+    compiled.mkdir(exist_ok=True)
+    for file in (ROOT / "wsol_mm" / "functional" / "__pycache__").glob("*.nb[ci]"):
+        shutil.copy(file, compiled)
     return folder / "site"
 
 
@@ -141,10 +146,31 @@ def workplace(site, tmp_path_factory) -> Path:
     return folder
 
 
+# Runs scripts one after the other, each in a fork of a process that has the toolboxes imported.
+FORKS = """
+import json, os, runpy, sys
+import wsol_mm.apis.command, wsol_mm.models
+for script, *words in json.loads(sys.argv[1]):
+    print(script, flush=True)
+    child = os.fork()
+    if not child:
+        sys.argv, sys.path[0] = [script, *words], os.path.dirname(script)
+        runpy.run_path(script, run_name="__main__")
+        sys.exit()
+    if os.waitpid(child, 0)[1]:
+        sys.exit(1)
+"""
+
+
 def run(site: Path, folder: Path, script: str, *arguments: str) -> str:
     """Run a tool of the wheel in ``folder``; only the wheel provides ``wsol_mm``."""
+    return python(site, folder, str(site / script), *arguments)
+
+
+def python(site: Path, folder: Path, *arguments: str) -> str:
+    """What Python prints in ``folder``, with the wheel on its path."""
     result = subprocess.run(
-        [sys.executable, site / script, *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -158,11 +184,14 @@ def run(site: Path, folder: Path, script: str, *arguments: str) -> str:
 def train_and_test(site: Path, folder: Path, name: str, text: str, *options: str) -> str:
     """Train one epoch of a config of the user's, then test it."""
     (folder / f"{name}.py").write_text(text)
-    tools = "wsol_mm/.mim/tools"
+    train, test = (str(site / f"wsol_mm/.mim/tools/{tool}.py") for tool in ("train", "test"))
     work_dir = ("--work-dir", f"out/{name}", "--cfg-options", "log_level=INFO", *options)
-    run(site, folder, f"{tools}/train.py", f"{name}.py", "--no-pretrained", *work_dir)
-    checkpoint = f"out/{name}/epoch_1.pth"
-    return run(site, folder, f"{tools}/test.py", f"{name}.py", checkpoint, *work_dir)
+    calls = [
+        (train, f"{name}.py", "--no-pretrained", *work_dir),
+        (test, f"{name}.py", f"out/{name}/epoch_1.pth", *work_dir),
+    ]
+    printed = python(site, folder, "-c", FORKS, json.dumps(calls))
+    return printed.partition(f"{test}\n")[2]
 
 
 def test_wheel_holds_configs_and_tools(site):
@@ -172,6 +201,7 @@ def test_wheel_holds_configs_and_tools(site):
     assert not (site / "tests").exists()
 
 
+@pytest.mark.slow
 def test_convnext_behind_a_cam_base(site, workplace):
     printed = train_and_test(
         site,
@@ -187,6 +217,7 @@ def test_convnext_behind_a_cam_base(site, workplace):
     assert "max_box_acc_v2" in printed
 
 
+@pytest.mark.slow
 def test_retinanet_with_weighted_entropy(site, workplace):
     printed = train_and_test(site, workplace, "retinanet_we", RETINANET_WE)
     assert "gt_known" in printed
@@ -232,6 +263,7 @@ def test_mim_finds_the_package_and_its_scripts(site):
     assert configs["faster_rcnn_r18_toy_oracle.py"] == 1
 
 
+@pytest.mark.slow
 def test_mim_trains_and_tests_a_config_of_one_line(site, workplace):
     (workplace / "my_cam.py").write_text('_base_ = "wsol_mm::cam/resnet18_toy.py"\n')
     options = ["--work-dir", "out/my_cam", "--cfg-options", "train_cfg.max_epochs=1"]

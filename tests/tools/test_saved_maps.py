@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import socket
 
 import pytest
 import torch
@@ -69,33 +68,3 @@ def test_eval_maps_equals_test(trial, monkeypatch, tmp_path, normalization, perc
     assert differences(evaluated, tested) == []
     for key in ("normalization", "percentile", "images"):
         assert stamps[0][key] == stamps[1][key]
-
-
-def save_maps(rank, port, words):
-    """One of two ranks, as torchrun would have started it."""
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        launched = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": port}
-        for name, value in {**launched, "MASTER_ADDR": "127.0.0.1"}.items():
-            patch.setenv(name, str(value))
-        call(patch, "test.py", *words)
-
-
-@pytest.mark.slow
-def test_two_ranks_save_the_maps_of_one(trial, monkeypatch, tmp_path, two_ranks):
-    common = (CAM, trial / "random.pth", "--work-dir", tmp_path, "--threshold", "oracle")
-    call(monkeypatch, "test.py", *common, "--dump-maps", tmp_path / "one", *options(trial))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = [*common, "--launcher", "pytorch", "--dump-maps", tmp_path / "two", *options(trial)]
-    two_ranks(save_maps, port, words)
-    one, two = (
-        {file.relative_to(folder): file for file in folder.rglob("*.*") if file.is_file()}
-        for folder in (tmp_path / "one", tmp_path / "two")
-    )
-    assert one.keys() == two.keys()
-    assert len(one) == IMAGES + 4
-    for name, file in one.items():
-        if name.suffix == ".txt":
-            assert two[name].read_text() == file.read_text()

@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = sorted(
     path.relative_to(ROOT / "tools").as_posix() for path in (ROOT / "tools").rglob("*.py")
@@ -24,9 +22,9 @@ MODULES = {
 HEAVY = ("torch", "torchvision", "mmengine", "mmcv", "mmpretrain", "mmdet", "numba", "matplotlib")
 RUN = """
 import contextlib, io, json, runpy, sys
-out, err = io.StringIO(), io.StringIO()
 result = {}
 for tool, *words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
     sys.argv = [tool, *words]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -38,7 +36,6 @@ for tool, *words in json.loads(sys.argv[1]):
             code = end.code
     heavy = [name for name in HEAVY if name in sys.modules]
     result[" ".join([tool, *words])] = [code, heavy, out.getvalue(), err.getvalue()]
-    out.truncate(0), err.truncate(0)
 print(json.dumps(result))
 """
 
@@ -54,12 +51,13 @@ def run(*commands):
     return list(json.loads(done.stdout).values())
 
 
-def test_help_imports_no_toolbox():
+def test_help_imports_no_toolbox_and_tells_of_debug():
     found = run(*((tool, "--help") for tool in TOOLS))
     assert len(found) == len(TOOLS) > 15
     for tool, (code, heavy, out, _) in zip(TOOLS, found, strict=True):
         assert (tool, code, heavy) == (tool, 0, [])
         assert "usage: " in out
+        assert "--debug" in out, tool
 
 
 def test_help_of_a_study_or_benchmark_imports_no_toolbox_and_no_pictures():
@@ -72,38 +70,31 @@ def test_help_of_a_study_or_benchmark_imports_no_toolbox_and_no_pictures():
         assert "usage: " in out
 
 
-def test_every_tool_shows_tracebacks_on_demand():
-    found = run(*((tool, "--help") for tool in TOOLS))
-    for tool, (_, _, out, _) in zip(TOOLS, found, strict=True):
-        assert "--debug" in out, tool
-
-
 CAM = "configs/cam/resnet18_toy.py"
 
+WRONG_PATHS = [
+    (["train.py", "nowhere.py"], "config nowhere.py does not exist"),
+    (["train.py", CAM, "--resume", "x.pth"], "--resume: checkpoint x.pth does not exist"),
+    (["test.py", CAM, "x.pth"], "checkpoint x.pth does not exist: tools/train.py"),
+    (["pseudo_boxes.py", CAM, "x.pth", "--out", "o.json"], "checkpoint x.pth does not exist"),
+    (["refine_maps.py", CAM, "--maps", "no", "--out", "o"], "--maps no is not a folder"),
+    (["eval_maps.py", "--maps", "no", "--truth", "no", "--out", "o"], "no does not exist"),
+    (["joint_eval.py", "--boxes", "no", "--scores", "no", "--out", "o"], "no does not exist"),
+    (["misc/check_dataset.py", "nowhere.py"], "config nowhere.py does not exist"),
+    (["misc/print_config.py", "nowhere.py"], "config nowhere.py does not exist"),
+    (["dataset_converters/cub_subset.py", "no", "o"], "no is not a folder in CUB's layout"),
+    (["analysis_tools/analyze_logs.py", "plot_curve", "no"], "no has no training log"),
+    (["analysis_tools/get_flops.py", "nowhere.py"], "config nowhere.py does not exist"),
+    (["analysis_tools/browse_dataset.py", "nowhere.py"], "config nowhere.py does not exist"),
+    (["model_converters/publish_model.py", "x.pth", "o"], "checkpoint x.pth does not exist"),
+    (["model_converters/vit_to_mmpretrain.py", "no", "o"], "no does not exist"),
+]
 
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
-        (["train.py", "nowhere.py"], "config nowhere.py does not exist"),
-        (["train.py", CAM, "--resume", "x.pth"], "--resume: checkpoint x.pth does not exist"),
-        (["test.py", CAM, "x.pth"], "checkpoint x.pth does not exist: tools/train.py"),
-        (["pseudo_boxes.py", CAM, "x.pth", "--out", "o.json"], "checkpoint x.pth does not exist"),
-        (["refine_maps.py", CAM, "--maps", "no", "--out", "o"], "--maps no is not a folder"),
-        (["eval_maps.py", "--maps", "no", "--truth", "no", "--out", "o"], "no does not exist"),
-        (["joint_eval.py", "--boxes", "no", "--scores", "no", "--out", "o"], "no does not exist"),
-        (["misc/check_dataset.py", "nowhere.py"], "config nowhere.py does not exist"),
-        (["misc/print_config.py", "nowhere.py"], "config nowhere.py does not exist"),
-        (["dataset_converters/cub_subset.py", "no", "o"], "no is not a folder in CUB's layout"),
-        (["analysis_tools/analyze_logs.py", "plot_curve", "no"], "no has no training log"),
-        (["analysis_tools/get_flops.py", "nowhere.py"], "config nowhere.py does not exist"),
-        (["analysis_tools/browse_dataset.py", "nowhere.py"], "config nowhere.py does not exist"),
-        (["model_converters/publish_model.py", "x.pth", "o"], "checkpoint x.pth does not exist"),
-        (["model_converters/vit_to_mmpretrain.py", "no", "o"], "no does not exist"),
-    ],
-)
-def test_a_wrong_path_is_said_at_once(command, message):
-    ((code, heavy, _, err),) = run(command)
-    assert (code, heavy) == (2, [])
-    assert err.startswith("error: ")
-    assert message in err
-    assert err.count("\n") == 1
+
+def test_a_wrong_path_is_said_at_once():
+    found = run(*(command for command, _ in WRONG_PATHS))
+    for (command, message), (code, heavy, _, err) in zip(WRONG_PATHS, found, strict=True):
+        assert (command, code, heavy) == (command, 2, [])
+        assert err.startswith("error: ")
+        assert message in err
+        assert err.count("\n") == 1

@@ -16,7 +16,7 @@ from tool_runs import CAM, ROOT, call, make_scenes, overrides
 from wsol_mm.apis.command import strip_pretrained
 
 DETECTOR = ROOT / "configs/wend/faster_rcnn_r18_toy_oracle.py"
-IMAGES = 6
+IMAGES = 7  # an odd number: of two ranks one sees an image twice
 # Two ranks see each image alone, as one rank does with batches of one, so maps agree to rounding;
 # a map at the edge of a threshold may still turn over: one image of the split.
 ONE_IMAGE = 100 / IMAGES
@@ -75,7 +75,8 @@ def test_test_carries_the_val_threshold_over(trained, data, monkeypatch, tmp_pat
     assert Path(numbers["info"]["records"][0]).is_file()
     kept = np.load(scores)
     assert kept["scores"].shape == (IMAGES, 6)
-    assert len(list(pictures.rglob("*.png"))) == 6  # the images of the test, none of the validation
+    # the images of the test, none of the validation
+    assert len(list(pictures.rglob("*.png"))) == IMAGES
 
     # the val split alone, with the oracle threshold, chooses the same value
     words = overrides(data, **{"test_dataloader.dataset.split": "val"})
@@ -133,8 +134,11 @@ def test_a_detector_trains_and_tests(data, monkeypatch, tmp_path, capsys):
 def test_two_ranks_equal_one(trained, data, monkeypatch, tmp_path):
     words = overrides(data, **{"val_dataloader.batch_size": 1, "test_dataloader.batch_size": 1})
     common = (CAM, trained / "epoch_1.pth", "--work-dir", tmp_path)
-    call(monkeypatch, "test.py", *common, "--out", tmp_path / "one.json", *words)
-    arguments = [*common, "--out", tmp_path / "two.json", "--launcher", "pytorch", *words]
+    folders = one_maps, two_maps = tmp_path / "one", tmp_path / "two"
+    outs = ["--out", tmp_path / "one.json", "--dump-maps", one_maps]
+    call(monkeypatch, "test.py", *common, *outs, *words)
+    outs = ["--out", tmp_path / "two.json", "--dump-maps", two_maps]
+    arguments = [*common, *outs, "--launcher", "pytorch", *words]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run([*torchrun, ROOT / "tools/test.py", *arguments], check=True, timeout=180)
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
@@ -142,6 +146,15 @@ def test_two_ranks_equal_one(trained, data, monkeypatch, tmp_path):
     for key in set(one) - {"info"}:
         assert two[key] == pytest.approx(one[key], abs=ONE_IMAGE + 1e-9), key
     assert two["wsol/pxap"] == pytest.approx(one["wsol/pxap"], abs=0.01)
+    kept, others = (
+        {file.relative_to(folder): file for file in folder.rglob("*.*") if file.is_file()}
+        for folder in folders
+    )
+    assert kept.keys() == others.keys()
+    assert len(kept) == IMAGES + 4
+    for name, file in kept.items():
+        if name.suffix == ".txt":
+            assert others[name].read_text() == file.read_text()
 
 
 @pytest.mark.parametrize(

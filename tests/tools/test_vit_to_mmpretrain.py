@@ -1,6 +1,5 @@
 """The converter of published transformers, on synthetic state dicts of their names and shapes."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from mmpretrain.models.backbones import DistilledVisionTransformer, VisionTransf
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "model_converters"))
 
-from vit_to_mmpretrain import convert, unpack  # noqa: E402
+from vit_to_mmpretrain import convert, main, unpack  # noqa: E402
 
 
 def published(width=384, depth=12, tokens=197, patch=16, scale=False, distilled=False):
@@ -162,17 +161,17 @@ def test_not_a_state_dict():
         unpack({})
 
 
-def test_command_writes_what_a_config_loads(tmp_path):
+def test_command_writes_what_a_config_loads(tmp_path, monkeypatch, capsys):
     from mmengine.runner import load_checkpoint
 
     state = published(48, 2, 17)
     torch.save({"model": state | {"head.weight": torch.zeros(3, 48)}}, tmp_path / "deit.pth")
-    script = ROOT / "tools" / "model_converters" / "vit_to_mmpretrain.py"
     target = tmp_path / "new" / "vit.pth"
-    command = [sys.executable, script, tmp_path / "deit.pth", target]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    assert "30 tensors" in done.stdout
-    assert "dropped: head.weight" in done.stdout
+    monkeypatch.setattr(sys, "argv", ["convert", str(tmp_path / "deit.pth"), str(target)])
+    main()
+    printed = capsys.readouterr().out
+    assert "30 tensors" in printed
+    assert "dropped: head.weight" in printed
     model = torch.nn.Module()
     model.backbone = VisionTransformer(
         arch=dict(embed_dims=48, num_layers=2, num_heads=3, feedforward_channels=192), img_size=64
@@ -181,8 +180,10 @@ def test_command_writes_what_a_config_loads(tmp_path):
     assert torch.equal(model.backbone.layers[1].ffn.layers[1].bias, state["blocks.1.mlp.fc2.bias"])
 
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    command[2] = tmp_path / "other.pth"
-    failed = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert failed.returncode == 2
-    assert "unknown: conv1.weight" in failed.stderr
-    assert "Traceback" not in failed.stderr
+    monkeypatch.setattr(sys, "argv", ["convert", str(tmp_path / "other.pth"), str(target)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert "unknown: conv1.weight" in error
+    assert "Traceback" not in error
