@@ -91,7 +91,7 @@ def test_a_config_can_name_it(images):
 
 
 def test_refusals(images):
-    with pytest.raises(ValueError, match=r"annotations\[0\] has score None; a detector writes"):
+    with pytest.raises(ValueError, match=r"annotations\[0\] has score None; make it with tools"):
         ScoreSampler(images([(0, None)]), seed=0)
     with pytest.raises(ValueError, match=r"no image of .* has a score above 0"):
         ScoreSampler(images([(0, 0.0)]), seed=0)
