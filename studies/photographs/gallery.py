@@ -87,7 +87,7 @@ def draw_gallery(
     """Write the gallery as jpg: a line for each class, a column for each row; how many columns.
 
     Beside it, ``<name>_<method>.jpg`` has the images of one method alone, for the page of that
-    method. A row whose checkpoint is not below ``root`` is said and left out.
+    method; none for what has something behind its maps. A row whose checkpoint is not below ``root`` is said and left out.
     """
     trials = {row.name: bench.trial(row, seed, root / "data") for row in rows}
     images = first_of_each_class(next(iter(trials.values())))
@@ -107,6 +107,8 @@ def draw_gallery(
     lines = [list(line) for line in zip(plain, *columns, strict=True)]
     write_grid(path, lines, ["image", *titles])
     for name, cells in zip(titles, columns, strict=True):
+        if trials[name].test_options:
+            continue
         method = Path(trials[name].config).parent.name
         write_grid(
             path.with_name(f"{path.stem}_{method}.jpg"), [cells], [name, *[""] * (len(cells) - 1)]

@@ -44,7 +44,7 @@ HEADLINE = {
             "TokenCut",
             "SD-CAM",
         ),
-        *("C2AM", "CAM + ARM", "BridgeGap + ARM", "CAM + SGRM"),
+        *("C2AM", "CAM + ARM", "BridgeGap + ARM", "TokenCut + ARM", "SD-CAM + ARM", "CAM + SGRM"),
     ),
     "tiny_imagenet": (
         *("CAM", "NL-CCAM", "CI-CAM", "CI-CAM, one branch", "classification expert"),
