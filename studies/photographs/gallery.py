@@ -87,7 +87,8 @@ def draw_gallery(
     """Write the gallery as jpg: a line for each class, a column for each row; how many columns.
 
     Beside it, ``<name>_<method>.jpg`` has the images of one method alone, for the page of that
-    method; none for what has something behind its maps. A row whose checkpoint is not below ``root`` is said and left out.
+    method; none for what has something behind its maps. A row whose checkpoint is not there is
+    said and left out.
     """
     trials = {row.name: bench.trial(row, seed, root / "data") for row in rows}
     images = first_of_each_class(next(iter(trials.values())))

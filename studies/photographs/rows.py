@@ -168,7 +168,13 @@ KINDS = (
     Row("CAM, norm map F", "cam", test_options=MAPS["F"]),
     Row("CAM, similarity map S", "cam", test_options=MAPS["S"]),
     *(
-        Row(f"BridgeGap, {kind}", "bridgegap", test_options=MAPS[kind[-1]], warm=3)
+        Row(
+            f"BridgeGap, {kind}",
+            "bridgegap",
+            test_options=MAPS[kind[-1]],
+            warm=3,
+            baseline="BridgeGap",
+        )
         for kind in ("norm map F", "similarity map S")
     ),
 )
