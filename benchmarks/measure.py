@@ -6,6 +6,7 @@ GPU they are wall time. Memory is what torch's allocator gave out.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -112,9 +113,22 @@ def multiply_adds(call: Call) -> int:
     from torch.utils.flop_counter import FlopCounterMode
 
     torch.manual_seed(0)
-    with FlopCounterMode(display=False) as counter:
+    backward = {torch.ops.aten.convolution_backward: _convolution_backward}
+    with FlopCounterMode(display=False, custom_mapping=backward) as counter:
         call()
     return counter.get_total_flops() // 2
+
+
+def _convolution_backward(
+    grad: Sequence[int], x: Sequence[int], weight: Sequence[int], *others: Any, **_: Any
+) -> int:
+    """Operations of a convolution's gradients, as many for each as its forward pass has.
+
+    PyTorch's own formula forgets the groups: it takes a depthwise layer's for a dense one's.
+    """
+    transposed, wanted = others[4], others[7]
+    positions = x if transposed else grad
+    return 2 * math.prod(positions[2:]) * grad[0] * math.prod(weight) * sum(wanted[:2])
 
 
 def clock(call: Call, device: str) -> float:

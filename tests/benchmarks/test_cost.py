@@ -267,3 +267,19 @@ def test_a_quick_run_holds_the_student_against_ci_cam_and_two_teachers(capsys, t
     assert record.row("KG-CI-CAM")["held_against"] == against
     assert "test_ms" in record.row("KG-CI-CAM")
     assert "test_ms" not in record.row("combination and pool")
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "work"),
+    [
+        # filters of all outputs at every position of the 2 images, by hand
+        (torch.nn.Conv2d(6, 6, 3, padding=1, groups=6), (2, 6, 5, 5), 2 * 25 * 6 * 9),
+        (torch.nn.Conv2d(6, 4, 3, stride=2), (2, 6, 7, 7), 2 * 9 * 4 * 6 * 9),
+        (torch.nn.ConvTranspose2d(6, 4, 3, stride=2), (2, 6, 3, 3), 2 * 9 * 4 * 6 * 9),
+    ],
+    ids=["depthwise", "strided", "transposed"],
+)
+def test_gradients_of_a_convolution_cost_twice_its_forward_pass(layer, shape, work):
+    x = torch.zeros(shape, requires_grad=True)
+    assert measure.multiply_adds(lambda: layer(x)) == work
+    assert measure.multiply_adds(lambda: layer(x).sum().backward()) == 3 * work

@@ -179,6 +179,7 @@ def build_runner(
     Returns:
         The Runner; ``runner_type`` in the config may name another class than mmengine's.
     """
+    from mmengine.device import get_device
     from mmengine.registry import RUNNERS
     from mmengine.runner import Runner
 
@@ -191,7 +192,7 @@ def build_runner(
     prepare_launch(cfg)
     take_classes_from_data(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
-    if next(runner.model.parameters()).device.type == "cpu":
+    if get_device() == "cpu":
         lay_out_for_cpu_training(runner.model)
     strict_checkpoint_hook(runner).allow_missing += tuple(allow_missing)
     return runner
