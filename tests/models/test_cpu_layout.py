@@ -4,7 +4,8 @@ import timm
 import torch
 from torch import nn
 
-from wsol_mm.models.cpu_layout import SubgridConv2d, lay_out_for_cpu_training
+from wsol_mm.models.batch_norm import untracked
+from wsol_mm.models.cpu_layout import ClampedBatchNorm2d, DepthwiseConv2d, lay_out_for_cpu_training
 
 
 def test_a_network_without_depthwise_layers_stays_as_it_is():
@@ -22,7 +23,7 @@ def test_lite0_trains_as_before():
     before = network(images)
     expected = torch.autograd.grad(before.square().sum(), parameters)
     assert lay_out_for_cpu_training(network)
-    assert sum(isinstance(layer, SubgridConv2d) for layer in network.modules()) == 4
+    assert sum(isinstance(layer, DepthwiseConv2d) for layer in network.modules()) == 9
     assert list(network.state_dict()) == names
     assert all(a is b for a, b in zip(network.parameters(), parameters, strict=True))
     after = network(images)
@@ -41,10 +42,50 @@ def test_own_rules_of_padding_are_left_alone():
 
     network = nn.Sequential(
         Padded(4, 4, 3, dilation=2, padding=2, groups=4),
-        nn.Conv2d(4, 4, 3, dilation=2, padding=1, groups=4),
-        nn.Conv2d(4, 4, 3, dilation=2, padding=2, groups=4, stride=2),
+        nn.Conv2d(4, 4, 3, padding=1, groups=4),
+        nn.Conv2d(4, 4, 3, dilation=2, padding="same", groups=4),
+        nn.Conv2d(4, 4, 3, dilation=2, padding=(2, 1), groups=4),
         nn.Conv2d(4, 8, 3, dilation=2, padding=2, groups=4),
         nn.Conv2d(4, 4, 3, dilation=2, padding=2, groups=4, padding_mode="circular"),
     )
     assert lay_out_for_cpu_training(network)
-    assert not any(isinstance(layer, SubgridConv2d) for layer in network)
+    assert not any(isinstance(layer, DepthwiseConv2d) for layer in network)
+
+
+def test_gradients_enter_the_backbone_as_it_is_stored():
+    network = nn.Module()
+    network.backbone = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=4), nn.ReLU6())
+    assert lay_out_for_cpu_training(network)
+    pulls = []
+    network.backbone[1].register_full_backward_hook(lambda _, __, out: pulls.append(out[0]))
+    network.backbone(torch.randn(2, 3, 6, 6)).mean((2, 3)).sum().backward()
+    assert pulls[0].is_contiguous(memory_format=torch.channels_last)
+    assert not pulls[0].is_contiguous()
+
+
+def test_batch_norms_track_as_before():
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, groups=4), nn.BatchNorm2d(4))
+    own = nn.Sequential(plain[0], plain[1], nn.BatchNorm2d(4))
+    assert lay_out_for_cpu_training(own)
+    assert isinstance(own[2], ClampedBatchNorm2d)
+    for momentum in (0.1, None):
+        plain[2].momentum = own[2].momentum = momentum
+        for _ in range(3):
+            images = torch.randn(4, 3, 8, 8)
+            torch.testing.assert_close(own(images), plain(images))
+    with untracked([own[2], plain[2]]):
+        torch.testing.assert_close(own(images + 9), plain(images + 9))
+    with torch.no_grad():
+        torch.testing.assert_close(own(images), plain(images))
+    torch.testing.assert_close(own[2].state_dict(), plain[2].state_dict())
+    torch.testing.assert_close(own.eval()(images), plain.eval()(images))
+
+
+def test_mixed_precision_trains():
+    network = timm.create_model("tf_efficientnet_lite0", output_stride=16, num_classes=2)
+    assert lay_out_for_cpu_training(network)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = network(torch.randn(2, 3, 32, 32)).float().square().sum()
+    loss.backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())

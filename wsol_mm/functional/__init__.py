@@ -42,6 +42,7 @@ _EXPORTS = {
         "sample_priors",
     ),
     "attention_dropout": ("attention_mask",),
+    "batch_norm": ("batch_norm_clamp",),
     "bootstrap": (
         "bootstrap_intervals",
         "resample_counts",
@@ -104,7 +105,7 @@ _EXPORTS = {
         "update_extent",
         "update_moments",
     ),
-    "dilated_depthwise": ("dilated_depthwise_conv2d",),
+    "depthwise": ("depthwise_conv2d",),
     "distillation": (
         "activation_guidance",
         "draw_routes",

@@ -1,19 +1,53 @@
 """Networks with depthwise layers, laid out as a CPU computes them fastest."""
 
+import sys
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from wsol_mm.functional import dilated_depthwise_conv2d
+from wsol_mm.functional import batch_norm_clamp, depthwise_conv2d
+
+Bounds = tuple[float, float]
 
 
-class SubgridConv2d(nn.Conv2d):
-    """A dilated depthwise layer that trains on interleaved grids; its inference is Conv2d's."""
+class DepthwiseConv2d(nn.Conv2d):
+    """A depthwise layer with gradients that are fast on a CPU; everything else is Conv2d's."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) as Conv2d gives."""
-        if not torch.is_grad_enabled():  # forward alone is as fast, and exports as one operator
-            return super().forward(x)
-        return dilated_depthwise_conv2d(x, self.weight, self.bias, self.dilation[0])
+        """(B, C, h', w') as Conv2d gives."""
+        steps = self.stride[0], int(self.padding[0]), self.dilation[0]
+        return depthwise_conv2d(x, self.weight, self.bias, *steps)
+
+
+class ClampedBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm with a ReLU, a ReLU6 or nothing behind it, in one for training on a CPU.
+
+    Args:
+        bounds: Of the activation.
+        **kwargs: Of BatchNorm2d.
+    """
+
+    def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.bounds = bounds
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) as the two layers give; those compute it in evaluation mode."""
+        fast = self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        if not fast or x.dtype is not self.weight.dtype or x.numel() == x.shape[1]:
+            out = super().forward(x)
+            return out if self.bounds == (-torch.inf, torch.inf) else out.clamp(*self.bounds)
+        out, mean, variance = batch_norm_clamp(x, self.weight, self.bias, self.eps, *self.bounds)
+        if self.track_running_stats and self.running_mean is not None:
+            self._track(mean, variance, x.numel() / x.shape[1])
+        return out
+
+    def _track(self, mean: Tensor, variance: Tensor, count: float) -> None:
+        self.num_batches_tracked.add_(1)
+        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance * (count / (count - 1)), share)
 
 
 def lay_out_for_cpu(model: nn.Module) -> bool:
@@ -34,46 +68,96 @@ def lay_out_for_cpu(model: nn.Module) -> bool:
 
 
 def lay_out_for_cpu_training(model: nn.Module) -> bool:
-    """The same, and dilated depthwise layers become :class:`SubgridConv2d`.
+    """The same; besides, layers whose gradients PyTorch computes slowly get fast ones.
 
-    Names, parameters and results stay, the latter up to rounding.
+    Those are wide or dilated depthwise layers, and batch norms with their activations. ReLU6
+    elsewhere no longer works in place: autograd would copy what it overwrites. Names, parameters
+    and results stay, the latter up to rounding.
     """
+    if not lay_out_for_cpu(model):
+        return False
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
-            if _dilated(layer):
-                setattr(parent, name, _subgrid(layer))
-    return lay_out_for_cpu(model)
+            if _slow(layer):
+                setattr(parent, name, _fast(layer))
+            elif (bounds := _bounds(layer)) is not None:
+                setattr(parent, name, _clamped(layer, bounds))
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Hardtanh):
+            module.inplace = False
+        if name.rpartition(".")[2] == "backbone":
+            module.register_forward_hook(lambda _m, _a, features: _pull_channels_last(features))
+    return True
+
+
+def _pull_channels_last(features: object) -> None:
+    """Have gradients enter the network as it is stored; pooling over positions spreads others.
+
+    Every layer up to the next convolution would read them across memory, at ten times the cost.
+    """
+    for feature in features if isinstance(features, tuple) else (features,):
+        if isinstance(feature, Tensor) and feature.requires_grad and feature.ndim == 4:
+            feature.register_hook(lambda pull: pull.contiguous(memory_format=torch.channels_last))
 
 
 def _depthwise(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels
 
 
-def _dilated(module: nn.Module) -> bool:
-    """A layer that the grids can stand in for: of Conv2d itself, not of a class with own rules."""
+def _slow(module: nn.Module) -> bool:
+    """A layer to replace: of Conv2d itself, not of a class with own rules, with wide filters."""
     return (
         type(module) is nn.Conv2d
         and _depthwise(module)
         and module.out_channels == module.in_channels
-        and module.stride == (1, 1)
-        and module.dilation[0] == module.dilation[1] > 1
-        and module.kernel_size[0] == module.kernel_size[1]
-        and module.kernel_size[0] % 2 == 1
-        and module.padding == (module.dilation[0] * (module.kernel_size[0] // 2),) * 2
         and module.padding_mode == "zeros"
+        and not isinstance(module.padding, str)
+        and all(len({*pair}) == 1 for pair in (module.stride, module.padding, module.dilation))
+        and module.kernel_size[0] == module.kernel_size[1]
+        and (module.kernel_size[0] - 1) * module.dilation[0] > 2
     )
 
 
-def _subgrid(layer: nn.Conv2d) -> SubgridConv2d:
+def _fast(layer: nn.Conv2d) -> DepthwiseConv2d:
     with torch.device("meta"):
-        grid = SubgridConv2d(
+        fast = DepthwiseConv2d(
             layer.in_channels,
             layer.out_channels,
             layer.kernel_size,
+            stride=layer.stride,
             padding=layer.padding,
             dilation=layer.dilation,
             groups=layer.groups,
             bias=layer.bias is not None,
         )
-    grid.weight, grid.bias = layer.weight, layer.bias
-    return grid.train(layer.training)
+    fast.weight, fast.bias = layer.weight, layer.bias
+    return fast.train(layer.training)
+
+
+def _bounds(module: nn.Module) -> Bounds | None:
+    """Of the activation that timm puts into a batch norm; None for a layer to leave alone."""
+    if not isinstance(module, nn.BatchNorm2d) or module.weight is None:
+        return None
+    if type(module) is nn.BatchNorm2d:
+        return -torch.inf, torch.inf
+    layers = sys.modules.get("timm.layers")
+    if layers is None or type(module) is not layers.BatchNormAct2d:
+        return None
+    if not isinstance(module.drop, nn.Identity):
+        return None
+    known = {nn.Identity: (-torch.inf, torch.inf), nn.ReLU: (0.0, torch.inf), nn.ReLU6: (0.0, 6.0)}
+    return known.get(type(module.act))
+
+
+def _clamped(norm: nn.BatchNorm2d, bounds: Bounds) -> ClampedBatchNorm2d:
+    with torch.device("meta"):
+        clamped = ClampedBatchNorm2d(
+            norm.num_features,
+            norm.eps,
+            norm.momentum,
+            track_running_stats=norm.track_running_stats,
+            bounds=bounds,
+        )
+    clamped._parameters.update(norm._parameters)
+    clamped._buffers.update(norm._buffers)
+    return clamped.train(norm.training)
