@@ -67,8 +67,11 @@ def test_batch_norms_track_as_before():
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, groups=4), nn.BatchNorm2d(4))
     own = nn.Sequential(plain[0], plain[1], nn.BatchNorm2d(4))
+    hook = lambda _module, _args, out: out  # noqa: E731
+    own[2].register_forward_hook(hook)
     assert lay_out_for_cpu_training(own)
     assert isinstance(own[2], ClampedBatchNorm2d)
+    assert list(own[2]._forward_hooks.values()) == [hook]
     for momentum in (0.1, None):
         plain[2].momentum = own[2].momentum = momentum
         for _ in range(3):

@@ -1,7 +1,6 @@
 """Networks with depthwise layers, laid out as a CPU computes them fastest."""
 
 import sys
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,23 +20,18 @@ class DepthwiseConv2d(nn.Conv2d):
 
 
 class ClampedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm with a ReLU, a ReLU6 or nothing behind it, in one for training on a CPU.
+    """Batch norm with a ReLU, a ReLU6 or nothing behind it, in one for training on a CPU."""
 
-    Args:
-        bounds: Of the activation.
-        **kwargs: Of BatchNorm2d.
-    """
-
-    def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.bounds = bounds
+    bounds: Bounds = (-torch.inf, torch.inf)  # of the activation
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) as the two layers give; those compute it in evaluation mode."""
         fast = self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling()
         if not fast or x.dtype is not self.weight.dtype or x.numel() == x.shape[1]:
             out = super().forward(x)
-            return out if self.bounds == (-torch.inf, torch.inf) else out.clamp(*self.bounds)
+            if self.bounds == (-torch.inf, torch.inf):
+                return out
+            return out.clamp(*self.bounds) if out.requires_grad else out.clamp_(*self.bounds)
         out, mean, variance = batch_norm_clamp(x, self.weight, self.bias, self.eps, *self.bounds)
         if self.track_running_stats and self.running_mean is not None:
             self._track(mean, variance, x.numel() / x.shape[1])
@@ -71,19 +65,19 @@ def lay_out_for_cpu_training(model: nn.Module) -> bool:
     """The same; besides, layers whose gradients PyTorch computes slowly get fast ones.
 
     Those are wide or dilated depthwise layers, and batch norms with their activations. ReLU6
-    elsewhere no longer works in place: autograd would copy what it overwrites. Names, parameters
-    and results stay, the latter up to rounding.
+    elsewhere no longer works in place: autograd would copy what it overwrites. A layer changes its
+    class and stays the same object, with its name, parameters and hooks; results stay, up to
+    rounding.
     """
     if not lay_out_for_cpu(model):
         return False
-    for parent in list(model.modules()):
-        for name, layer in list(parent.named_children()):
-            if _slow(layer):
-                setattr(parent, name, _fast(layer))
-            elif (bounds := _bounds(layer)) is not None:
-                setattr(parent, name, _clamped(layer, bounds))
     for name, module in model.named_modules():
-        if isinstance(module, nn.Hardtanh):
+        if _slow(module):
+            module.__class__ = DepthwiseConv2d
+        elif (bounds := _bounds(module)) is not None:
+            module.__class__ = ClampedBatchNorm2d
+            module.bounds = bounds
+        elif isinstance(module, nn.Hardtanh):
             module.inplace = False
         if name.rpartition(".")[2] == "backbone":
             module.register_forward_hook(lambda _m, _a, features: _pull_channels_last(features))
@@ -118,22 +112,6 @@ def _slow(module: nn.Module) -> bool:
     )
 
 
-def _fast(layer: nn.Conv2d) -> DepthwiseConv2d:
-    with torch.device("meta"):
-        fast = DepthwiseConv2d(
-            layer.in_channels,
-            layer.out_channels,
-            layer.kernel_size,
-            stride=layer.stride,
-            padding=layer.padding,
-            dilation=layer.dilation,
-            groups=layer.groups,
-            bias=layer.bias is not None,
-        )
-    fast.weight, fast.bias = layer.weight, layer.bias
-    return fast.train(layer.training)
-
-
 def _bounds(module: nn.Module) -> Bounds | None:
     """Of the activation that timm puts into a batch norm; None for a layer to leave alone."""
     if not isinstance(module, nn.BatchNorm2d) or module.weight is None:
@@ -147,17 +125,3 @@ def _bounds(module: nn.Module) -> Bounds | None:
         return None
     known = {nn.Identity: (-torch.inf, torch.inf), nn.ReLU: (0.0, torch.inf), nn.ReLU6: (0.0, 6.0)}
     return known.get(type(module.act))
-
-
-def _clamped(norm: nn.BatchNorm2d, bounds: Bounds) -> ClampedBatchNorm2d:
-    with torch.device("meta"):
-        clamped = ClampedBatchNorm2d(
-            norm.num_features,
-            norm.eps,
-            norm.momentum,
-            track_running_stats=norm.track_running_stats,
-            bounds=bounds,
-        )
-    clamped._parameters.update(norm._parameters)
-    clamped._buffers.update(norm._buffers)
-    return clamped.train(norm.training)
