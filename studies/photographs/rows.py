@@ -494,19 +494,19 @@ MAKERS = tuple(
 
 
 def small(row: Row) -> Row:
-    """A causal row for 128 px: its maps and the contexts of its pools are 16 x 16."""
+    """A causal row for 128 px: its maps and the contexts of its pools are 8 x 8."""
     models = ["model"] if "ci_cam" in row.config else []
     models += [f"model.{name.replace('expert', 'teacher')}.config" for name in row.inputs]
     pooled = models if "one_branch" not in row.config else []
-    sizes = {f"{model}.head.context_pool.size": 16 for model in pooled}
-    strides = {f"{model}.backbone.output_stride": 8 for model in models if model != "model"}
-    return replace(row, options={**sizes, **strides, **row.options}, seeds=3)
+    sizes = {f"{model}.head.context_pool.size": 8 for model in pooled}
+    return replace(row, options={**sizes, **row.options}, seeds=3)
 
 
+# CAM's val after epochs 1 to 4: Top-1 Cls 71, 73, 78, 78, MaxBoxAccV2 57, 57, 58, 58; maps of 16 x 16
+# have 58 after the first epoch and take three times as long.
 TINY = {
-    "train_cfg.max_epochs": 4,
+    "train_cfg.max_epochs": 3,
     "train_dataloader.batch_size": 32,
-    "model.backbone.output_stride": 8,
     "train_dataloader.dataset.pipeline.1.scale": (144, 144),
     "train_dataloader.dataset.pipeline.2.crop_size": 128,
     **{f"{loader}_dataloader.dataset.type": "wsol_mm.FolderWSOL" for loader in LOADERS},
