@@ -502,8 +502,8 @@ def small(row: Row) -> Row:
     return replace(row, options={**sizes, **row.options}, seeds=3)
 
 
-# CAM's val after epochs 1 to 4: Top-1 Cls 71, 73, 78, 78, MaxBoxAccV2 57, 57, 58, 58; maps of 16 x 16
-# have 58 after the first epoch and take three times as long.
+# CAM's val after epochs 1 to 4: Top-1 Cls 71, 73, 78, 78, MaxBoxAccV2 57, 57, 58, 58; maps of
+# 16 x 16 have 58 after the first epoch and take three times as long.
 TINY = {
     "train_cfg.max_epochs": 3,
     "train_dataloader.batch_size": 32,
