@@ -502,9 +502,9 @@ def small(row: Row) -> Row:
     return replace(row, options={**sizes, **row.options}, seeds=3, checkpoints=("last",))
 
 
-# One epoch has 188 steps, birds' six have 54. CAM's val after epochs 1 to 4, 32 images a step: Top-1
-# Cls 71, 73, 78, 78, MaxBoxAccV2 57, 57, 58, 58; maps of 16 x 16 have 58 after the first epoch and
-# take three times as long.
+# One epoch has 188 steps, birds' six have 54. CAM's val after epochs 1 to 4, 32 images a step:
+# Top-1 Cls 71, 73, 78, 78, MaxBoxAccV2 57, 57, 58, 58; maps of 16 x 16 have 58 after the first
+# epoch and take three times as long.
 TINY = {
     "train_cfg.max_epochs": 1,
     "train_dataloader.dataset.pipeline.1.scale": (144, 144),
