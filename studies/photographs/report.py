@@ -35,10 +35,6 @@ HEADLINE = {
         *("CI-CAM, second loss alone", "KG-CI-CAM", "DDT", "C2AM", "TokenCut", "SD-CAM"),
         *("CAM + ARM", "BridgeGap + ARM", "TokenCut + ARM", "SD-CAM + ARM", "CAM + SGRM"),
     ),
-    "tiny_imagenet": (
-        *("CAM", "NL-CCAM", "CI-CAM", "CI-CAM, one branch", "classification expert"),
-        *("localization expert", "KG-CI-CAM"),
-    ),
 }
 # Birds' rows that take one thing of a method away, or put the truth in its place.
 APART = (

@@ -434,11 +434,16 @@ DETECTORS = (
             (" with plain entropy", ENTROPY),
         )
     ),
-    detector("CLN with WE", "wend/cln", {}, "CAM", PLAIN_FASTER),
-    detector("Deformable DETR with WE", "wend/deformable_detr", {}, "CAM", PLAIN_FASTER),
     *(
-        detector(name, config, options, maker, maker)
-        for maker in ("BridgeGap", BEST_MAKER)
+        each
+        for name, config in (("CLN", "wend/cln"), ("Deformable DETR", "wend/deformable_detr"))
+        for each in (
+            detector(name, config, PLAIN, "CAM", PLAIN_FASTER),
+            detector(f"{name} with WE", config, {}, "CAM", f"{name} on CAM's boxes"),
+        )
+    ),
+    *(
+        detector(name, config, options, BEST_MAKER, BEST_MAKER)
         for name, config, options in (
             ("SCR", SCR, {}),
             ("Faster R-CNN", FASTER, PLAIN),
@@ -448,7 +453,6 @@ DETECTORS = (
     ),
     # What would help on CAM's boxes, one thing at a time.
     detector("FCOS, sides begin at 60 px,", FCOS, {**PLAIN, **SIDES}, "CAM", "FCOS on CAM's boxes"),
-    detector("SCR", SCR, {}, None, "SCR on CAM's boxes"),
     detector("Faster R-CNN", FASTER, PLAIN, None, PLAIN_FASTER),
     detector(
         "Faster R-CNN, scored by box quality,", FASTER, {**PLAIN, **RANKED}, "CAM", PLAIN_FASTER
