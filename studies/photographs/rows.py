@@ -186,6 +186,13 @@ CAUSAL = (
     Row("CI-CAM, shuffled pool", "configs/ci_cam/efficientnet_lite0_cub_shuffled.py"),
     Row("CI-CAM, averaged pool", "configs/ci_cam/efficientnet_lite0_cub_averaged.py"),
     Row("CI-CAM, one branch", "configs/ci_cam/efficientnet_lite0_cub_one_branch.py"),
+    Row(
+        "CI-CAM, both losses halved",
+        "ci_cam",
+        {"model.head.loss": {"type": "mmpretrain.CrossEntropyLoss", "loss_weight": 0.5}},
+        notes="one classifier with two losses takes steps of twice the length",
+        seeds=3,
+    ),
     Row("CI-CAM, second loss alone", "configs/kg_ci_cam/efficientnet_lite0_cub_ci_cam.py"),
     Row(
         "CAM, the student's Adam",
