@@ -514,8 +514,8 @@ def small(row: Row) -> Row:
 # One epoch has 188 steps, birds' six have 54. CAM's val after epochs 1 to 4, 32 images a step:
 # Top-1 Cls 71, 73, 78, 78, MaxBoxAccV2 57, 57, 58, 58; maps of 16 x 16 have 58 after the first
 # epoch and take three times as long. Adam for all rows, as the causal family's papers have it: by
-# SGD at CAM's rate, losses that add up take too long steps (val's Top-1 Cls after one epoch: CAM 73,
-# CI-CAM 58, one branch's loss twice 64).
+# SGD at CAM's rate, losses that add up take too long steps (val's Top-1 Cls after one epoch: CAM
+# 73, CI-CAM 58, one branch's loss twice 64).
 TINY = {
     **ADAM,
     "train_cfg.max_epochs": 1,
