@@ -42,7 +42,9 @@ APART = (
     *("CI-CAM, averaged pool", "CI-CAM, pool of true boxes"),
     "CI-CAM, projection at ten times the rate",
     "CI-CAM, pool of true boxes, projection at ten times the rate",
-    *(f"{name}, the student's Adam" for name in ("CAM", "NL-CCAM", "CI-CAM")),
+    *(f"{name}, the student's Adam" for name in ("CAM", "NL-CCAM", "CI-CAM", "CI-CAM, zero pool")),
+    "CI-CAM, shuffled pool, the student's Adam",
+    "NL-CCAM, the student's Adam, CI-CAM's combination",
     *("classification expert", "localization expert"),
     *(
         f"{name} expert, {change}"

@@ -197,7 +197,21 @@ CAUSAL = (
             notes="what of KG-CI-CAM is its optimizer",
             seeds=3,
         )
-        for name, config in (("CAM", "cam"), ("NL-CCAM", "nl_ccam"), ("CI-CAM", "ci_cam"))
+        for name, config in (
+            ("CAM", "cam"),
+            ("NL-CCAM", "nl_ccam"),
+            ("CI-CAM", "ci_cam"),
+            ("CI-CAM, zero pool", "configs/ci_cam/efficientnet_lite0_cub_zero.py"),
+            ("CI-CAM, shuffled pool", "configs/ci_cam/efficientnet_lite0_cub_shuffled.py"),
+        )
+    ),
+    Row(
+        "NL-CCAM, the student's Adam, CI-CAM's combination",
+        "nl_ccam",
+        ADAM,
+        {"model.head.combination": {"_delete_": True, "name": "neg_quadratic"}},
+        baseline="NL-CCAM, the student's Adam",
+        seeds=3,
     ),
     Row("classification expert", "configs/kg_ci_cam/efficientnet_lite0_cub_cls_expert.py"),
     Row("localization expert", "configs/kg_ci_cam/efficientnet_lite0_cub_loc_expert.py"),
