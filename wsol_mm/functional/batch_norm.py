@@ -127,13 +127,13 @@ class _BatchNormClamp(torch.autograd.Function):
 
 def _moments(rows: Floats) -> tuple[Floats, Floats]:
     """Mean and biased variance of each column, (C,) in double precision."""
-    parts: list[Floats] = []
+    parts: dict[int, Floats] = {}
 
     def work(first: int, last: int) -> None:
-        parts.append(sum_powers(rows[first:last], rows[0]))
+        parts[first] = sum_powers(rows[first:last], rows[0])
 
     in_parts(len(rows), LEAST, work)
-    apart, square = np.sum(parts, axis=0) / len(rows)
+    apart, square = _sum_in_order(parts) / len(rows)
     return rows[0] + apart, np.maximum(square - apart**2, 0)
 
 
@@ -141,14 +141,19 @@ def _pulled(
     rows: Floats, pulls: Floats, scale: Floats, shift: Floats, mean: Floats, bounds: tuple[Any, Any]
 ) -> Floats:
     """Sums over rows of the gradient inside the bounds, and of it times ``x - mean``: (2, C)."""
-    parts: list[Floats] = []
+    parts: dict[int, Floats] = {}
 
     def work(first: int, last: int) -> None:
         these = slice(first, last)
-        parts.append(sum_pulls(rows[these], pulls[these], scale, shift, mean, *bounds))
+        parts[first] = sum_pulls(rows[these], pulls[these], scale, shift, mean, *bounds)
 
     in_parts(len(rows), LEAST, work)
-    total: Floats = np.sum(parts, axis=0)
+    return _sum_in_order(parts)
+
+
+def _sum_in_order(parts: dict[int, Floats]) -> Floats:
+    """The same bits whichever thread was first."""
+    total: Floats = np.sum([parts[first] for first in sorted(parts)], axis=0)
     return total
 
 
