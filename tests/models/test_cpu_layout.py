@@ -85,6 +85,14 @@ def test_batch_norms_track_as_before():
     torch.testing.assert_close(own.eval()(images), plain.eval()(images))
 
 
+def test_a_network_of_half_precision_trains():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 5, groups=4), nn.BatchNorm2d(4))
+    network.to(torch.bfloat16)
+    assert lay_out_for_cpu_training(network)
+    network(torch.randn(2, 3, 9, 9, dtype=torch.bfloat16)).square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
 def test_mixed_precision_trains():
     network = timm.create_model("tf_efficientnet_lite0", output_stride=16, num_classes=2)
     assert lay_out_for_cpu_training(network)

@@ -1,8 +1,8 @@
 """Batch normalisation with its activation, for training on a CPU: half the passes over memory.
 
-Where a ReLU follows, PyTorch reads and writes a layer's features a dozen times a step, part of
-them with scalar loops, and keeps two copies for the backward pass; here it is eight times, by
-vectorized loops, and one copy. ``benchmarks/layout.py`` has what a network gains.
+Where a ReLU follows, PyTorch reads and writes a layer's features about twice as often, and keeps
+two copies of them for the backward pass, not one. ``benchmarks/layout.py`` has what a network
+gains.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Depthwise convolution on a CPU with gradients as fast as its forward pass.
 
 PyTorch's CPU kernels are fast for 3x3 filters without holes and slow elsewhere: the gradient of
-larger or dilated filters takes up to a hundred times the forward pass, and so does the forward
-pass itself with a padding of seven and more, which a stride left out for larger maps makes.
+larger or dilated filters takes many times the forward pass, and so does the forward pass itself
+with a padding of seven and more, which a stride left out for larger maps makes.
 ``benchmarks/layout.py`` has what a network gains.
 """
 
@@ -140,7 +140,8 @@ def _gradient_of_weight(
     return found.permute(2, 0, 1)[:, None].contiguous()
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+# Not all of fastmath: NaN and infinity keep their meaning.
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
 def fill_weight_gradient(
     x: NDArray[np.floating],
     pull: NDArray[np.floating],

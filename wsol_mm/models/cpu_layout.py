@@ -27,7 +27,8 @@ class ClampedBatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) as the two layers give; those compute it in evaluation mode."""
         fast = self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling()
-        if not fast or x.dtype is not self.weight.dtype or x.numel() == x.shape[1]:
+        known = x.dtype is self.weight.dtype and x.dtype in (torch.float32, torch.float64)
+        if not (fast and known) or x.numel() == x.shape[1]:
             out = super().forward(x)
             if self.bounds == (-torch.inf, torch.inf):
                 return out
