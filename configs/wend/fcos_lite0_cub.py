@@ -12,7 +12,21 @@ model = dict(
     **_base_.pop("wend").cub,
     detector=dict(
         **_base_.pop("efficientnet_lite0").detector,
-        bbox_head=dict(in_channels=320, feat_channels=256, strides=[16]),
+        bbox_head=dict(
+            in_channels=320,
+            feat_channels=256,
+            strides=[16],
+            # sides begin at exp(4.1) = 60 px, a quarter of the image: few steps do not get there from 1 px
+            init_cfg=dict(
+                type="Normal",
+                layer="Conv2d",
+                std=0.01,
+                override=[
+                    dict(type="Normal", name="conv_cls", std=0.01, bias_prob=0.01),
+                    dict(type="Normal", name="conv_reg", std=0.01, bias=4.1),
+                ],
+            ),
+        ),
     ),
 )
 train_dataloader = dict(batch_size=16)

@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 Columns = Mapping[str, str | Sequence[float]]
 
-V2 = tuple(f"max_box_acc_v2_iou{percent}" for percent in (30, 50, 70))  # of rates.V2_IOUS
-# Numbers that are means of several columns; every other number is its own column.
-PARTS = {"max_box_acc_v2": V2}
+IOUS = (30, 50, 70)  # percent of rates.V2_IOUS
+# Numbers that are means of several columns; every other number is its own column. The second is
+# the first at one threshold, the stamp's, for all three IoUs.
+PARTS = {
+    "max_box_acc_v2": tuple(f"max_box_acc_v2_iou{percent}" for percent in IOUS),
+    "gt_known_mean": tuple(f"gt_known_iou{percent}" for percent in IOUS),
+}
 
 
 def image_columns(records: str | os.PathLike[str]) -> dict[str, str | list[float]]:
@@ -89,7 +93,7 @@ class Interval:
 
 
 def hits(columns: Columns, number: str) -> NDArray[np.float64]:
-    """(n,) what each image adds to a number, in percent; ``max_box_acc_v2`` is a mean of three.
+    """(n,) what each image adds to a number, in percent; those in ``PARTS`` are means of three.
 
     Raises:
         KeyError: The columns do not hold this number.

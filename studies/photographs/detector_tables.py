@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from studies.photographs.report import Line
 
 IOUS = {"gt_known_iou30": "IoU .3", "gt_known": "IoU .5", "gt_known_iou70": "IoU .7"}
-COLUMNS = {"gt_known": "GT-known", "max_box_acc_v2": "MaxBoxAccV2"}
+COLUMNS = {"gt_known": "GT-known", "gt_known_mean": "mean GT-known"}
 
 
 def makers_table(lines: Sequence[Line]) -> str | None:

@@ -23,6 +23,7 @@ NUMBERS = {
     "top1_cls": "Top-1 Cls",
     "gt_known": "GT-known",
     "max_box_acc_v2": "MaxBoxAccV2",
+    "gt_known_mean": "mean GT-known",
     "top1_loc": "Top-1 Loc",
     "mask_iou": "mask IoU",
     "max_mask_iou": "best mask IoU",

@@ -425,53 +425,44 @@ RANKED = {  # CLN's second stage: a third output learns the IoU of its box and e
     "model.detector.roi_head.bbox_head.type": "wsol_mm.CLNBBoxHead",
     "model.detector.roi_head.bbox_head.loss_quality": {"type": "mmdet.L1Loss"},
 }
-SIDES = {  # exp(4.1) = 60 px: a quarter of the image to each side
-    "model.detector.bbox_head.init_cfg": {
-        "type": "Normal",
-        "layer": "Conv2d",
-        "std": 0.01,
-        "override": [
-            {"type": "Normal", "name": "conv_cls", "std": 0.01, "bias_prob": 0.01},
-            {"type": "Normal", "name": "conv_reg", "std": 0.01, "bias": 4.1},
-        ],
-    }
-}
+FROM_A_PIXEL = {"model.detector.bbox_head.init_cfg.override.1.bias": 0.0}  # MMDetection's own
 WEIGHTED = {"train_dataloader.sampler": {"_delete_": True, "type": "wsol_mm.ScoreSampler"}}
 FASTER, FCOS, SCR = "wend/faster_rcnn", "wend/fcos", "psol/scr"
 PLAIN_FASTER = "Faster R-CNN on CAM's boxes"
 BEST_MAKER = "SD-CAM"  # of val
 DETECTORS = (
-    detector("SCR", SCR, {}, "CAM", "CAM"),
-    detector("Faster R-CNN", FASTER, PLAIN, "CAM", "SCR on CAM's boxes"),
-    detector("FCOS", FCOS, PLAIN, "CAM", "SCR on CAM's boxes"),
+    *(
+        each
+        for maker in ("CAM", BEST_MAKER)
+        for each in (
+            detector("SCR", SCR, {}, maker, maker),
+            *(
+                detector(f"{name}{suffix}", config, options, maker, baseline)
+                for name, config in (("Faster R-CNN", FASTER), ("FCOS", FCOS))
+                for suffix, options, baseline in (
+                    ("", PLAIN, maker),
+                    (" with WE", {}, f"{name} on {maker}'s boxes"),
+                )
+            ),
+        )
+    ),
     *(
         detector(f"{name}{suffix}", config, options, "CAM", f"{name} on CAM's boxes")
         for name, config in (("Faster R-CNN", FASTER), ("FCOS", FCOS))
-        for suffix, options in (
-            (" with WE", {}),
-            (", eta alone", ETA_ALONE),
-            (" with plain entropy", ENTROPY),
-        )
+        for suffix, options in ((", eta alone", ETA_ALONE), (" with plain entropy", ENTROPY))
     ),
     *(
         each
         for name, config in (("CLN", "wend/cln"), ("Deformable DETR", "wend/deformable_detr"))
         for each in (
-            detector(name, config, PLAIN, "CAM", PLAIN_FASTER),
+            detector(name, config, PLAIN, "CAM", "CAM"),
             detector(f"{name} with WE", config, {}, "CAM", f"{name} on CAM's boxes"),
         )
     ),
-    *(
-        detector(name, config, options, BEST_MAKER, BEST_MAKER)
-        for name, config, options in (
-            ("SCR", SCR, {}),
-            ("Faster R-CNN", FASTER, PLAIN),
-            ("Faster R-CNN with WE", FASTER, {}),
-            ("FCOS with WE", FCOS, {}),
-        )
-    ),
     # What would help on CAM's boxes, one thing at a time.
-    detector("FCOS, sides begin at 60 px,", FCOS, {**PLAIN, **SIDES}, "CAM", "FCOS on CAM's boxes"),
+    detector(
+        "FCOS, sides begin at 1 px,", FCOS, {**PLAIN, **FROM_A_PIXEL}, "CAM", "FCOS on CAM's boxes"
+    ),
     detector("Faster R-CNN", FASTER, PLAIN, None, PLAIN_FASTER),
     detector(
         "Faster R-CNN, scored by box quality,", FASTER, {**PLAIN, **RANKED}, "CAM", PLAIN_FASTER
