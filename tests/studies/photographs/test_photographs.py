@@ -230,7 +230,8 @@ def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     found = []
     for name, right in hits.items():
         made = result(right, 0)
-        made["images"] |= {"gt_known_iou30": "1" * 20, "gt_known_iou70": "0" * 20}
+        ends = {"gt_known_iou30": "1" * 20, "gt_known_iou70": "0" * 20}
+        made["images"] |= {"gt_known_iou50": made["images"]["gt_known"], **ends}
         found.append((bench.trial(bench.row(name), 0, DATA), made))
     keep(tmp_path / "kept/birds.jsonl", found)
     report.write_page(tmp_path, tmp_path / "kept")
@@ -239,6 +240,7 @@ def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:3] == ["SCR on CAM's boxes", "1", "60.0"]
     assert cells[3].startswith("+20.0 [") or cells[3].startswith("**+20.0 [")
+    assert cells[4] == "53.3"  # of one threshold: (100 + 60 + 0) / 3
     assert cells[-2:] == ["CAM", "10"]
     *_, line = block_of(page, "photographs_makers").splitlines()
     assert line == "| CAM | 1 | 100.0 | 70.0 | 0.0 |"
