@@ -18,8 +18,10 @@ def values(images, channels, height, width, seed, dtype=torch.float64):
     return x * 2 + 5, weight, bias, torch.randn(x.shape, generator=generator, dtype=dtype)
 
 
-def reference(x, weight, bias, low, high):
-    return F.batch_norm(x, None, None, weight, bias, training=True, eps=1e-3).clamp(low, high)
+def reference(x, weight, bias, low, high, running=None):
+    mean, variance = running or (None, None)
+    out = F.batch_norm(x, mean, variance, weight, bias, training=running is None, eps=1e-3)
+    return out.clamp(low, high)
 
 
 def gradients(apply, x, weight, bias, pull):
@@ -35,17 +37,22 @@ def gradients(apply, x, weight, bias, pull):
     side=st.integers(1, 9),
     bounds=st.sampled_from(sorted(BOUNDS)),
     last=st.booleans(),
+    running=st.booleans(),
     seed=st.integers(0, 5),
 )
-def test_it_is_batch_norm_and_clamp(images, channels, side, bounds, last, seed):
+def test_it_is_batch_norm_and_clamp(images, channels, side, bounds, last, running, seed):
     low, high = BOUNDS[bounds]
     x, weight, bias, pull = values(images + 1, channels, side, side, seed)
     if last:
         x = x.contiguous(memory_format=torch.channels_last)
+    given_ones = (weight + 1, bias**2) if running else None
     ours = gradients(
-        lambda x, w, b: batch_norm_clamp(x, w, b, 1e-3, low, high)[0], x, weight, bias, pull
+        lambda *inputs: batch_norm_clamp(*inputs, 1e-3, low, high, given_ones)[0],
+        *(x, weight, bias, pull),
     )
-    theirs = gradients(lambda x, w, b: reference(x, w, b, low, high), x, weight, bias, pull)
+    theirs = gradients(
+        lambda *inputs: reference(*inputs, low, high, given_ones), x, weight, bias, pull
+    )
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected)
     _, mean, variance = batch_norm_clamp(x, weight, bias, 1e-3)
@@ -93,6 +100,8 @@ def test_nan_stays_nan():
     assert not out[:, 0].isnan().any()
 
 
-def test_one_value_per_channel_is_refused():
+def test_one_value_per_channel_has_no_variance_of_its_own():
+    x, one, zero = torch.full((1, 3, 1, 1), 5.0), torch.ones(3), torch.zeros(3)
     with pytest.raises(ValueError, match="more than one value per channel"):
-        batch_norm_clamp(torch.zeros(1, 3, 1, 1), torch.ones(3), torch.zeros(3), 1e-5)
+        batch_norm_clamp(x, one, zero, 1e-5)
+    assert (batch_norm_clamp(x, one, zero, 0.0, statistics=(one, 4 * one))[0] == 2).all()

@@ -36,6 +36,24 @@ def test_lite0_trains_as_before():
     torch.testing.assert_close(network(images), one_operator)
 
 
+def test_lite0_passes_gradients_through_running_statistics_as_before():
+    torch.manual_seed(0)
+    network = timm.create_model("tf_efficientnet_lite0", output_stride=16, num_classes=2).double()
+    network.eval()
+    images = torch.randn(2, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+    wanted = [images, *network.parameters()]
+    before = network(images)
+    expected = torch.autograd.grad(before.square().sum(), wanted)
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    assert lay_out_for_cpu_training(network)
+    after = network(images)
+    torch.testing.assert_close(after, before)
+    found = torch.autograd.grad(after.square().sum(), wanted)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(network.state_dict(), state, rtol=0, atol=0)
+
+
 def test_own_rules_of_padding_are_left_alone():
     class Padded(nn.Conv2d):
         pass

@@ -31,8 +31,9 @@ def batch_norm_clamp(
     eps: float,
     low: float = -np.inf,
     high: float = np.inf,
+    statistics: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalise each channel by the batch's mean and variance, scale, shift, clamp.
+    """Normalise each channel by mean and variance, scale, shift, clamp.
 
     Bounds of 0 and 6 are a ReLU6 behind the norm, 0 and infinity a ReLU. Sums run in double
     precision over blocks of rows. NaN stays NaN.
@@ -44,13 +45,15 @@ def batch_norm_clamp(
         eps: Added to the variance.
         low: Least value of the result.
         high: Greatest value of the result.
+        statistics: Mean (C,) and variance (C,), running ones say; None takes the batch's, through
+            which the gradient then passes.
 
     Returns:
-        (B, C, h, w) channels last, once differentiable; mean (C,) and biased variance (C,) of the
-        batch, without gradient.
+        (B, C, h, w) channels last, once differentiable; mean (C,) and (biased) variance (C,) that
+        it was normalised by, without gradient.
 
     Raises:
-        ValueError: A channel has fewer than two values.
+        ValueError: A channel has fewer than two values, and no statistics are given.
 
     Example:
         >>> import torch
@@ -59,10 +62,10 @@ def batch_norm_clamp(
         >>> out.flatten(), mean, variance
         (tensor([0., 1.]), tensor([2.]), tensor([1.]))
     """
-    if x.numel() <= x.shape[1]:
+    if statistics is None and x.numel() <= x.shape[1]:
         raise ValueError(f"batch norm needs more than one value per channel, got {tuple(x.shape)}")
     out: tuple[Tensor, Tensor, Tensor] = _BatchNormClamp.apply(  # type: ignore[no-untyped-call]
-        x, weight, bias, eps, low, high
+        x, weight, bias, eps, low, high, statistics
     )
     return out
 
@@ -78,10 +81,20 @@ class _BatchNormClamp(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float, low: float, high: float
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        eps: float,
+        low: float,
+        high: float,
+        statistics: tuple[Tensor, Tensor] | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         rows = _rows(x)
-        mean, variance = _moments(rows)
+        if statistics is None:
+            mean, variance = _moments(rows)
+        else:
+            mean, variance = (each.detach().double().numpy() for each in statistics)
         inverse = 1 / np.sqrt(variance + eps)
         scale = (weight.detach().double().numpy() * inverse).astype(rows.dtype)
         shift = (bias.detach().double().numpy() - mean * scale).astype(rows.dtype)
@@ -96,6 +109,7 @@ class _BatchNormClamp(torch.autograd.Function):
         found = [torch.from_numpy(each).to(x.dtype) for each in (mean, variance)]
         ctx.save_for_backward(x)
         ctx.of_channels = mean, inverse, scale, shift, bounds
+        ctx.of_batch = statistics is None
         ctx.mark_non_differentiable(*found)
         return out, found[0], found[1]
 
@@ -109,8 +123,9 @@ class _BatchNormClamp(torch.autograd.Function):
         total, along = sums[0], sums[1] * inverse  # the gradients of bias and of weight
         of_x = None
         if ctx.needs_input_grad[0]:
-            slope = -scale * along * inverse / len(rows)
-            offset = (-scale * total / len(rows) - slope * mean).astype(rows.dtype)
+            share = ctx.of_batch / len(rows)  # of a row in the batch's statistics
+            slope = -scale * along * inverse * share
+            offset = (-scale * total * share - slope * mean).astype(rows.dtype)
             slope = slope.astype(rows.dtype)
             of_x = torch.empty_like(x, memory_format=torch.channels_last)
             filled = _rows(of_x)
@@ -122,7 +137,7 @@ class _BatchNormClamp(torch.autograd.Function):
                 ),
             )
         of_weight, of_bias = (torch.from_numpy(each).to(x.dtype) for each in (along, total))
-        return of_x, of_weight, of_bias, None, None, None
+        return of_x, of_weight, of_bias, None, None, None, None
 
 
 def _moments(rows: Floats) -> tuple[Floats, Floats]:

@@ -20,21 +20,26 @@ class DepthwiseConv2d(nn.Conv2d):
 
 
 class ClampedBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm with a ReLU, a ReLU6 or nothing behind it, in one for training on a CPU."""
+    """Batch norm with a ReLU, a ReLU6 or nothing behind it, in one where gradients are wanted."""
 
     bounds: Bounds = (-torch.inf, torch.inf)  # of the activation
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) as the two layers give; those compute it in evaluation mode."""
-        fast = self.training and torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        """(B, C, h, w) as the two layers give; those compute it where no gradients are wanted."""
+        running = None
+        if not self.training and self.running_mean is not None:
+            running = self.running_mean, self.running_var
+        fast = torch.is_grad_enabled() and not torch.compiler.is_compiling()
         known = x.dtype is self.weight.dtype and x.dtype in (torch.float32, torch.float64)
-        if not (fast and known) or x.numel() == x.shape[1]:
+        if not (fast and known) or (running is None and x.numel() == x.shape[1]):
             out = super().forward(x)
             if self.bounds == (-torch.inf, torch.inf):
                 return out
             return out.clamp(*self.bounds) if out.requires_grad else out.clamp_(*self.bounds)
-        out, mean, variance = batch_norm_clamp(x, self.weight, self.bias, self.eps, *self.bounds)
-        if self.track_running_stats and self.running_mean is not None:
+        out, mean, variance = batch_norm_clamp(
+            x, self.weight, self.bias, self.eps, *self.bounds, running
+        )
+        if self.training and self.track_running_stats and self.running_mean is not None:
             self._track(mean, variance, x.numel() / x.shape[1])
         return out
 
