@@ -1,9 +1,10 @@
 """Training step and test of a depthwise network on a CPU, as built and as the tools lay it out.
 
-Three equal CAMs of EfficientNet-Lite0 take turns: channels first, channels last
-(``lay_out_for_cpu``), and with depthwise layers and batch norms whose gradients are our own besides
-(``lay_out_for_cpu_training``); once with the last stage's stride left out, once with those of the
-last two. Their losses are compared before they are timed.
+Equal CAMs of EfficientNet-Lite0 take turns: channels first, channels last (``lay_out_for_cpu``),
+and with depthwise layers and batch norms whose gradients are our own besides
+(``lay_out_for_cpu_training``), the last once more where freed memory stays with the process
+(``keep_freed_memory``), as ``tools/train.py`` has it; once with the last stage's stride left out,
+once with those of the last two. Their losses are compared before they are timed.
 
     python -m benchmarks.layout            # about four minutes; writes benchmarks/results
     python -m benchmarks.layout --quick    # smoke run, writes nothing
@@ -20,28 +21,41 @@ from dataclasses import replace
 from functools import partial
 
 from benchmarks.cost import NETWORKS, batch
-from benchmarks.measure import Subject, ratio, take_turns, where_measured
+from benchmarks.measure import Call, Subject, ratio, take_turns, where_measured
 from benchmarks.record import ROOT, add_result_options, finish, measured
 
-LAYOUTS = ("as built", "channels last", "channels last, own gradients")
+LAYOUTS = ("as built", "channels last", "channels last, own gradients", "as the tools train")
+OWN_LIMITS = (32 << 20, 64 << 20)  # where glibc's end up when a process frees large blocks
 LEAST = 1.8  # by how much the last one's step is faster than the first one's
 
 
 def subjects(stride: int, side: int, images: int) -> dict[str, Subject]:
-    """The three networks, equal but for their layout."""
+    """The networks, equal but for their layout."""
     from mmengine.config import Config
 
     from wsol_mm.models.cpu_layout import lay_out_for_cpu, lay_out_for_cpu_training
 
     network = replace(NETWORKS["efficientnet_lite0"], side=side, batch=images)
     found = {}
-    for name, lay_out in zip(
-        LAYOUTS, (lambda _: False, lay_out_for_cpu, lay_out_for_cpu_training), strict=True
-    ):
+    ways = (lambda _: False, lay_out_for_cpu, lay_out_for_cpu_training, lay_out_for_cpu_training)
+    for name, lay_out in zip(LAYOUTS, ways, strict=True):
         cfg = Config.fromfile(ROOT / f"configs/cam/{network.name}.py")
         cfg.model.backbone.output_stride = stride
         found[name] = Subject(cfg, partial(batch, network, 200), "cpu", lay_out)
     return found
+
+
+def with_memory(name: str, call: Call) -> Call:
+    """The call where the last layout keeps freed memory and the others have glibc's own limits."""
+    from wsol_mm.engine.freed_memory import keep_freed_memory
+
+    limits = () if name == LAYOUTS[-1] else OWN_LIMITS
+
+    def both() -> None:
+        keep_freed_memory(*limits)
+        call()
+
+    return both
 
 
 def losses(subject: Subject) -> float:
@@ -56,7 +70,7 @@ def compare(stride: int, side: int, images: int, rounds: int) -> tuple[list[dict
     found = [losses(subject) for subject in built.values()]
     times: dict[str, dict[str, list[float]]] = {name: {} for name in built}
     for what in ("train", "test"):
-        calls = {name: getattr(subject, what) for name, subject in built.items()}
+        calls = {name: with_memory(name, getattr(subject, what)) for name, subject in built.items()}
         for call in calls.values():
             call()
         for name, these in take_turns(calls, rounds, "cpu").items():

@@ -31,11 +31,6 @@ ENVIRONMENT = {
     # Waiting OpenMP threads sleep: spinning slows small steps tenfold when cores are shared.
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "0",
-    # glibc keeps freed memory instead of asking the system for the next step's: a training step of
-    # EfficientNet-Lite0 takes 2.06 s of CPU time in place of 2.37 (batch 16, 224 px), 2.13 in place
-    # of 2.53 at 128 px with maps of 16 x 16.
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1),
     # The toolboxes ask for a GPU when they are imported; asked of CUDA, no fork could use it.
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }

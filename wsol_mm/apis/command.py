@@ -184,6 +184,7 @@ def build_runner(
     from mmengine.runner import Runner
 
     from wsol_mm.apis.class_count import take_classes_from_data
+    from wsol_mm.engine.freed_memory import keep_freed_memory
     from wsol_mm.engine.launch import prepare_launch
     from wsol_mm.engine.strict_checkpoint import use_strict_checkpoints
     from wsol_mm.models.cpu_layout import lay_out_for_cpu_training
@@ -194,6 +195,7 @@ def build_runner(
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     if get_device() == "cpu":
         lay_out_for_cpu_training(runner.model)
+        keep_freed_memory()
     strict_checkpoint_hook(runner).allow_missing += tuple(allow_missing)
     return runner
 
