@@ -198,10 +198,11 @@ def main(argv: Sequence[str] | None = None) -> None:
                 raise ValueError(f"--model {name}: its classes are not those of the first model")
         lines = [line for name, pool in pools.items() for line in rows(name, pool)]
         draw(pools, args.classes, args.out / "context_pool.jpg")
-        write_table(args.out / "context_pool.csv", HEAD, lines, args.write_docs, "context_pool")
-    for line in lines:
-        if line[1] == "all":
-            print(", ".join(f"{key} {value}" for key, value in zip(HEAD, line, strict=True)))
+        of_all = [line for line in lines if line[1] == "all"]
+        table = args.out / "context_pool.csv"
+        write_table(table, HEAD, lines, args.write_docs, "context_pool", of_all)
+    for line in of_all:
+        print(", ".join(f"{key} {value}" for key, value in zip(HEAD, line, strict=True)))
     print(f"context_pool.jpg and context_pool.csv in {args.out}")
 
 

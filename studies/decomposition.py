@@ -119,13 +119,18 @@ def named_configs(args: argparse.Namespace) -> list[tuple[str, Config, str]]:
 
 
 def write_table(
-    path: Path, head: Sequence[str], rows: Sequence[Sequence[str]], docs: Path | None, block: str
+    path: Path,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    docs: Path | None,
+    block: str,
+    shown: Sequence[Sequence[str]] | None = None,
 ) -> None:
-    """Rows as csv and, where a document is given, as a table in its block of that name."""
+    """Rows as csv and, where a document is given, all or ``shown`` in its block of that name."""
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([head, *rows])
     if docs:
-        lines = [head, ["---"] * len(head), *rows]
+        lines = [head, ["---"] * len(head), *(rows if shown is None else shown)]
         text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         write_block(docs, block, text)
 

@@ -117,7 +117,9 @@ def test_numbers_are_those_of_a_loop_over_images(data, models, tmp_path):
         np.mean(np.concatenate(list(hs.values()))), abs=2e-4
     )
     assert float(found[5]["centre"]) == pytest.approx(1, abs=1e-4)
-    assert f"| {name} | all | {IMAGES} |" in document.read_text()
+    text = document.read_text()
+    assert f"| {name} | all | {IMAGES} |" in text
+    assert text.count(f"| {name} |") == 1
 
 
 def test_a_column_for_each_class_and_two_lines_for_each_model(data, models, tmp_path):
