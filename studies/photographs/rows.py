@@ -191,7 +191,7 @@ CAUSAL = (
     Row("CI-CAM, second loss alone", "configs/kg_ci_cam/efficientnet_lite0_cub_ci_cam.py"),
     *(
         Row(
-            f"{name}, the student's Adam",
+            f"{name}, by Adam",
             config,
             ADAM,
             notes="what of KG-CI-CAM is its optimizer",
@@ -206,11 +206,11 @@ CAUSAL = (
         )
     ),
     Row(
-        "NL-CCAM, the student's Adam, CI-CAM's combination",
+        "NL-CCAM, by Adam, CI-CAM's combination",
         "nl_ccam",
         ADAM,
         {"model.head.combination": {"_delete_": True, "name": "neg_quadratic"}},
-        baseline="NL-CCAM, the student's Adam",
+        baseline="NL-CCAM, by Adam",
         seeds=3,
     ),
     Row("classification expert", "configs/kg_ci_cam/efficientnet_lite0_cub_cls_expert.py"),
