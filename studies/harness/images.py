@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,13 +124,21 @@ def bootstrap(values: NDArray[np.float64], times: int = 2000, seed: int = 0) -> 
     >>> found.mean, found.low, found.high
     (20.0, 20.0, 20.0)
     """
-    rng = np.random.default_rng(seed)
-    seeds, images = values.shape
-    first = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=times) / seeds
-    second = rng.multinomial(images, np.full(images, 1 / images), size=times) / images
+    first, second = _draws(*values.shape, times, seed)
     means = np.einsum("ts,si,ti->t", first, values, second, optimize=True)
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(float(values.mean()), float(low), float(high))
+
+
+@lru_cache(maxsize=8)  # a page has a thousand intervals over few shapes
+def _draws(
+    seeds: int, images: int, times: int, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shares of (times, seeds) and of (times, images) in each resample."""
+    rng = np.random.default_rng(seed)
+    first = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=times) / seeds
+    second = rng.multinomial(images, np.full(images, 1 / images), size=times) / images
+    return first, second
 
 
 def level(sides: Sequence[Columns], number: str) -> Interval:
