@@ -56,6 +56,11 @@ APART = (
         )
         for change in changes
     ),
+    *(
+        f"BridgeGap, {parts}"
+        for parts in ("dropout", "similarity", "norm", "dropout + similarity")
+    ),
+    *("BridgeGap, dropout + norm", "BridgeGap, similarity + norm"),
     *("CAM, norm map F", "CAM, similarity map S"),
     *("BridgeGap, norm map F", "BridgeGap, similarity map S"),
 )
