@@ -56,10 +56,7 @@ APART = (
         )
         for change in changes
     ),
-    *(
-        f"BridgeGap, {parts}"
-        for parts in ("dropout", "similarity", "norm", "dropout + similarity")
-    ),
+    *(f"BridgeGap, {parts}" for parts in ("dropout", "similarity", "norm", "dropout + similarity")),
     *("BridgeGap, dropout + norm", "BridgeGap, similarity + norm"),
     *("CAM, norm map F", "CAM, similarity map S"),
     *("BridgeGap, norm map F", "BridgeGap, similarity map S"),
