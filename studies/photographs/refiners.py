@@ -35,6 +35,9 @@ METRIC = "max_box_acc_v2"
 KEPT_METRICS = (METRIC, "gt_known_iou70")
 Settings = dict[str, Any]
 
+STOPS = ("pooled", "per_class")
+# Most pixels of a map are reliable, about a third of its range, where objects begin.
+NARROW = {"low": 0.25, "high": 0.4, "superpixel_low": 0.25, "superpixel_high": 0.35}
 # the first wins where another is no better; ARM's is its default: 48 neighbours, 50 times, .3
 GRIDS: dict[str, tuple[Settings, ...]] = {
     "ARM": (
@@ -51,8 +54,11 @@ GRIDS: dict[str, tuple[Settings, ...]] = {
         {"train_scale": 0.25},
         *(
             {"train_scale": 0.25, "mask": "vote", "stop": stop, "pivot": pivot}
-            for pivot, stop in product((0.5, "mean", "otsu"), ("pooled", "per_class"))
+            for pivot, stop in product((0.5, "mean", "otsu"), STOPS)
         ),
+        {"train_scale": 0.25, "mask": "vote", "tolerance": 0.02},
+        *({"train_scale": 0.25, "mask": "vote", "stop": stop, **NARROW} for stop in STOPS),
+        {"train_scale": 0.25, "mask": "vote", "tolerance": 0.02, **NARROW},
     ),
 }
 

@@ -341,25 +341,25 @@ HALF_SGRM = {"type": "wsol_mm.SGRM", "train_scale": 0.5}
 
 
 def half_sgrm(row: Row, label: str, *before: str) -> Row:
-    """Behind a row, SGRM trained at half the resolution: ten times as fast, not the paper's.
+    """Behind a row, SGRM trained at half the resolution: ten times as fast, not the paper's."""
+    return of_masks(behind(row, label, *before, HALF_SGRM, notes="SGRM at half the resolution"))
 
-    Masks of 0 and 1 have no threshold to choose, which spares val's images.
-    """
-    found = behind(row, label, *before, HALF_SGRM, notes="SGRM at half the resolution")
-    return replace(found, test_options={**found.test_options, "test_evaluator.threshold": 0.5})
+
+def of_masks(row: Row) -> Row:
+    """Masks of 0 and 1 have no threshold to choose, which spares val's images."""
+    return replace(row, test_options={**row.test_options, "test_evaluator.threshold": 0.5})
 
 
 def chosen_chains(file: Path = CHOSEN) -> dict[str, list[dict[str, Any]]]:
     """Refiners with the settings that :mod:`studies.photographs.refiners` chose on birds' val.
 
-    By the label of a row; none before there was a choice, and none of ARM where its default won.
+    By the label of a row; none before there was a choice.
     """
     if not file.is_file():
         return {}
     found = json.loads(file.read_text())
-    arm, sgrm = ({"type": f"wsol_mm.{name}", **found[name]["chosen"]} for name in ("ARM", "SGRM"))
-    alone = {"ARM, chosen on val": [arm]} if found["ARM"]["chosen"] else {}
-    return {**alone, "ARM + SGRM, chosen on val": [arm, sgrm]}
+    both = [{"type": f"wsol_mm.{name}", **found[name]["chosen"]} for name in ("ARM", "SGRM")]
+    return {"ARM + SGRM, chosen on val": both}
 
 
 BOTH: dict[str, Any] = {"seeds": 5, "checkpoints": ("last", "val")}
@@ -374,7 +374,7 @@ REFINED = (
         )
     ),
     behind(METHODS[0], "SGRM, full resolution", "SGRM"),
-    *(behind(METHODS[0], label, *chain) for label, chain in chosen_chains().items()),
+    *(of_masks(behind(METHODS[0], label, *chain)) for label, chain in chosen_chains().items()),
 )
 # Maps that know no class, on the frozen network; a linear classifier names the class.
 DDT = Row("DDT", "ddt", seeds=3)
@@ -390,6 +390,10 @@ FROZEN = (
     behind(TOKEN_CUT, "ARM", "ARM"),
     behind(SD_CAM, "ARM", "ARM"),
     half_sgrm(SD_CAM, "ARM + SeedSign + SGRM", "ARM", "SeedSign"),
+    *(
+        of_masks(behind(SD_CAM, "ARM + SeedSign + SGRM, chosen on val", arm, "SeedSign", sgrm))
+        for arm, sgrm in chosen_chains().values()
+    ),
 )
 MIXED = tuple(
     replace(
@@ -563,7 +567,7 @@ MASKED = (
     BRIDGE_GAP,
     *(replace(row, checkpoints=("last",)) for row in (DDT, TOKEN_CUT, SD_CAM)),
     *(behind(row, "ARM", "ARM") for row in (CAM, BRIDGE_GAP, TOKEN_CUT, SD_CAM)),
-    *(behind(CAM, label, *chain) for label, chain in chosen_chains().items()),
+    *(of_masks(behind(CAM, label, *chain)) for label, chain in chosen_chains().items()),
     half_sgrm(CAM, "SGRM"),
     half_sgrm(CAM, "ARM + SGRM", "ARM"),
     half_sgrm(SD_CAM, "ARM + SeedSign + SGRM", "ARM", "SeedSign"),
