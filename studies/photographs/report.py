@@ -35,7 +35,15 @@ HEADLINE = {
         *("CAM", "HaS", "ACoL", "SPG", "ADL", "CutMix", "EIL", "BridgeGap", "NL-CCAM", "CI-CAM"),
         *("NL-CCAM, by Adam", "CI-CAM, by Adam", "CI-CAM, second loss alone", "KG-CI-CAM"),
         *("DDT", "C2AM", "TokenCut", "SD-CAM"),
-        *("CAM + ARM", "BridgeGap + ARM", "TokenCut + ARM", "SD-CAM + ARM", "CAM + SGRM"),
+        *(
+            "CAM + ARM",
+            "BridgeGap + ARM",
+            "TokenCut + ARM",
+            "SD-CAM + ARM",
+            "CAM + SGRM, full resolution",
+        ),
+        *("CAM + ARM + SGRM, chosen on val", "SD-CAM + ARM + SeedSign + SGRM"),
+        "SD-CAM + ARM + SeedSign + SGRM, chosen on val",
     ),
 }
 # Birds' rows that take one thing of a method away, or put the truth in its place.

@@ -213,8 +213,16 @@ CAUSAL = (
         baseline="NL-CCAM, by Adam",
         seeds=3,
     ),
-    Row("classification expert", "configs/kg_ci_cam/efficientnet_lite0_cub_cls_expert.py"),
-    Row("localization expert", "configs/kg_ci_cam/efficientnet_lite0_cub_loc_expert.py"),
+    Row(
+        "classification expert",
+        "configs/kg_ci_cam/efficientnet_lite0_cub_cls_expert.py",
+        baseline="CI-CAM",
+    ),
+    Row(
+        "localization expert",
+        "configs/kg_ci_cam/efficientnet_lite0_cub_loc_expert.py",
+        baseline="CI-CAM",
+    ),
     Row(
         "KG-CI-CAM",
         "kg_ci_cam",
