@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from studies.harness.images import level
 from studies.harness.report import markdown_table
-from studies.photographs.rows import DETECTORS, MAKERS, TRAINING_IMAGES
+from studies.photographs.rows import BEST_MAKER, DETECTORS, MAKERS, TRAINING_IMAGES, WEAK_MAKER
 
 if TYPE_CHECKING:
     from studies.photographs.report import Line
 
 IOUS = {"gt_known_iou30": "IoU .3", "gt_known": "IoU .5", "gt_known_iou70": "IoU .7"}
+TIGHT = "gt_known_iou70"
 COLUMNS = {"gt_known": "GT-known", "gt_known_mean": "mean GT-known"}
 
 
@@ -29,20 +30,28 @@ def makers_table(lines: Sequence[Line]) -> str | None:
 
 
 def detectors_table(lines: Sequence[Line]) -> str | None:
-    """Detectors on the test images, each against its own baseline; None where none is measured."""
+    """Detectors on the test images, each against its own baseline, behind their makers.
+
+    None where no detector is measured.
+    """
     found = _last(lines)
     heads = [head for name in COLUMNS.values() for head in (name, "difference")]
-    rows = [["detector", "seeds", *heads, "to", "training, s"]]
-    for row in DETECTORS:
-        if line := found.get(row.name):
+    rows = [["detector", "seeds", *heads, "to", IOUS[TIGHT], "training, s"]]
+    if not any(row.name in found for row in DETECTORS):
+        return None
+    for name, baseline in (
+        *((maker, None) for maker in (WEAK_MAKER, BEST_MAKER)),
+        *((row.name, row.baseline) for row in DETECTORS),
+    ):
+        if line := found.get(name):
             cells = []
             for number in COLUMNS:
-                against = line.differences.get(number)
+                against = line.differences.get(number) if baseline else None
                 cells += [f"{line.levels[number].mean:.1f}", against.marked if against else ""]
-            rows.append(
-                [row.name, str(len(line.seeds)), *cells, row.baseline or "", _seconds(line)]
-            )
-    return markdown_table(rows) if len(rows) > 1 else None
+            columns = [result["images"] for result in line.seeds.values()]
+            tight = f"{level(columns, TIGHT).mean:.1f}"
+            rows.append([name, str(len(columns)), *cells, baseline or "", tight, _seconds(line)])
+    return markdown_table(rows)
 
 
 def _seconds(line: Line) -> str:

@@ -461,11 +461,12 @@ FROM_A_PIXEL = {"model.detector.bbox_head.init_cfg.override.1.bias": 0.0}  # MMD
 WEIGHTED = {"train_dataloader.sampler": {"_delete_": True, "type": "wsol_mm.ScoreSampler"}}
 FASTER, FCOS, SCR = "wend/faster_rcnn", "wend/fcos", "psol/scr"
 PLAIN_FASTER = "Faster R-CNN on CAM's boxes"
+WEAK_MAKER = "CAM"
 BEST_MAKER = "SD-CAM"  # of val
 DETECTORS = (
     *(
         each
-        for maker in ("CAM", BEST_MAKER)
+        for maker in (WEAK_MAKER, BEST_MAKER)
         for each in (
             detector("SCR", SCR, {}, maker, maker),
             *(

@@ -241,7 +241,7 @@ def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     assert cells[:3] == ["SCR on CAM's boxes", "1", "60.0"]
     assert cells[3].startswith("+20.0 [") or cells[3].startswith("**+20.0 [")
     assert cells[4] == "53.3"  # of one threshold: (100 + 60 + 0) / 3
-    assert cells[-2:] == ["CAM", "10"]
+    assert cells[-3:] == ["CAM", "0.0", "10"]
     *_, line = block_of(page, "photographs_makers").splitlines()
     assert line == "| CAM | 1 | 100.0 | 70.0 | 0.0 |"
     assert "SCR" not in block_of(page, "photographs_birds")
