@@ -52,7 +52,8 @@ def with_memory(name: str, call: Call) -> Call:
     limits = () if name == LAYOUTS[-1] else OWN_LIMITS
 
     def both() -> None:
-        keep_freed_memory(*limits)
+        if not keep_freed_memory(*limits):
+            raise RuntimeError("benchmarks.layout: needs glibc, MALLOC_* and GLIBC_TUNABLES unset")
         call()
 
     return both

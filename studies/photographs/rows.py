@@ -349,7 +349,7 @@ HALF_SGRM = {"type": "wsol_mm.SGRM", "train_scale": 0.5}
 
 
 def half_sgrm(row: Row, label: str, *before: str) -> Row:
-    """Behind a row, SGRM trained at half the resolution: ten times as fast, not the paper's."""
+    """Behind a row, SGRM trained at half the resolution, which is fast and not the paper's."""
     return of_masks(behind(row, label, *before, HALF_SGRM, notes="SGRM at half the resolution"))
 
 
@@ -361,13 +361,25 @@ def of_masks(row: Row) -> Row:
 def chosen_chains(file: Path = CHOSEN) -> dict[str, list[dict[str, Any]]]:
     """Refiners with the settings that :mod:`studies.photographs.refiners` chose on birds' val.
 
-    By the label of a row; none before there was a choice.
+    By the label of a row; none before there was a choice, and none of ARM where its default won.
     """
     if not file.is_file():
         return {}
     found = json.loads(file.read_text())
-    both = [{"type": f"wsol_mm.{name}", **found[name]["chosen"]} for name in ("ARM", "SGRM")]
-    return {"ARM + SGRM, chosen on val": both}
+    arm, sgrm = ({"type": f"wsol_mm.{name}", **found[name]["chosen"]} for name in ("ARM", "SGRM"))
+    alone = {"ARM, chosen on val": [arm]} if found["ARM"]["chosen"] else {}
+    return {**alone, "ARM + SGRM, chosen on val": [arm, sgrm]}
+
+
+def behind_chosen(row: Row, between: str = "") -> tuple[Row, ...]:
+    """Behind a row, each chain that val chose; ``between`` ARM and SGRM stands SeedSign in LCAR."""
+    found = []
+    for label, (arm, *sgrm) in chosen_chains().items():
+        if sgrm and between:
+            label, sgrm = label.replace("SGRM", f"{between} + SGRM"), [between, *sgrm]
+        made = behind(row, label, arm, *sgrm)
+        found.append(of_masks(made) if sgrm else made)
+    return tuple(found)
 
 
 BOTH: dict[str, Any] = {"seeds": 5, "checkpoints": ("last", "val")}
@@ -382,7 +394,7 @@ REFINED = (
         )
     ),
     behind(METHODS[0], "SGRM, full resolution", "SGRM"),
-    *(of_masks(behind(METHODS[0], label, *chain)) for label, chain in chosen_chains().items()),
+    *behind_chosen(METHODS[0]),
 )
 # Maps that know no class, on the frozen network; a linear classifier names the class.
 DDT = Row("DDT", "ddt", seeds=3)
@@ -398,10 +410,7 @@ FROZEN = (
     behind(TOKEN_CUT, "ARM", "ARM"),
     behind(SD_CAM, "ARM", "ARM"),
     half_sgrm(SD_CAM, "ARM + SeedSign + SGRM", "ARM", "SeedSign"),
-    *(
-        of_masks(behind(SD_CAM, "ARM + SeedSign + SGRM, chosen on val", arm, "SeedSign", sgrm))
-        for arm, sgrm in chosen_chains().values()
-    ),
+    *behind_chosen(SD_CAM, "SeedSign"),
 )
 MIXED = tuple(
     replace(
@@ -421,7 +430,7 @@ MIXED = tuple(
 # 3 for CLN and 5.7 for Deformable DETR, nearly all of it in the backbone, so fewer proposals save
 # nothing. The configs' 24 epochs would be 6 to 20 minutes; half of them in batches of 8 have as
 # many steps. Val's GT-known of seed 1 after epochs 3, 6, 9 and 12: Faster R-CNN 58, 64, 64, 58, SCR
-# 47, 50, 47, 47, FCOS, whose boxes begin at two pixels, 19, 25, 56, 47; CAM has 61. Adam with its
+# 47, 50, 47, 47, FCOS whose sides begin at 1 px 19, 25, 56, 47; CAM has 61. Adam with its
 # clipped gradients does not see a factor that all losses share, so `eta` alone moves little here;
 # beside an entropy it is the balance between both.
 SHORT = {
@@ -576,7 +585,7 @@ MASKED = (
     BRIDGE_GAP,
     *(replace(row, checkpoints=("last",)) for row in (DDT, TOKEN_CUT, SD_CAM)),
     *(behind(row, "ARM", "ARM") for row in (CAM, BRIDGE_GAP, TOKEN_CUT, SD_CAM)),
-    *(of_masks(behind(CAM, label, *chain)) for label, chain in chosen_chains().items()),
+    *behind_chosen(CAM),
     half_sgrm(CAM, "SGRM"),
     half_sgrm(CAM, "ARM + SGRM", "ARM"),
     half_sgrm(SD_CAM, "ARM + SeedSign + SGRM", "ARM", "SeedSign"),

@@ -88,6 +88,24 @@ def test_threads_share_the_rows():
         torch.testing.assert_close(one, three)
 
 
+def test_statistics_that_move_before_the_backward_pass_do_not_matter():
+    x, weight, bias, pull = values(2, 3, 4, 4, 3)
+    running = (weight + 1, bias**2)
+
+    def apply(*inputs, move):
+        statistics = tuple(each.clone() for each in running)
+        out = batch_norm_clamp(*inputs, 1e-3, 0, 6, statistics)[0]
+        for each in statistics:
+            each.add_(move)
+        return out
+
+    still, moved = (
+        gradients(lambda *inputs, by=by: apply(*inputs, move=by), x, weight, bias, pull)
+        for by in (0.0, 5.0)
+    )
+    torch.testing.assert_close(moved, still, rtol=0, atol=0)
+
+
 def test_nan_stays_nan():
     x, weight, bias, pull = values(2, 3, 4, 4, 2)
     x[0, 1, 0, 0] = torch.nan

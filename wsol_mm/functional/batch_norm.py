@@ -94,7 +94,8 @@ class _BatchNormClamp(torch.autograd.Function):
         if statistics is None:
             mean, variance = _moments(rows)
         else:
-            mean, variance = (each.detach().double().numpy() for each in statistics)
+            # copies: the next batch may move running statistics before the backward pass
+            mean, variance = (np.array(each.detach(), np.float64) for each in statistics)
         inverse = 1 / np.sqrt(variance + eps)
         scale = (weight.detach().double().numpy() * inverse).astype(rows.dtype)
         shift = (bias.detach().double().numpy() - mean * scale).astype(rows.dtype)

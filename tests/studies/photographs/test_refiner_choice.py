@@ -31,6 +31,7 @@ def test_the_best_on_val_is_chosen_and_the_test_split_is_not_read(bench, tmp_pat
     best = max(found["ARM"]["grid"], key=lambda entry: entry[refiners.METRIC])
     assert found["ARM"]["chosen"] == best["settings"]
     assert chosen_chains(tmp_path / "kept/refiners.json") == {
+        "ARM, chosen on val": [{"type": "wsol_mm.ARM", **best["settings"]}],
         "ARM + SGRM, chosen on val": [
             {"type": "wsol_mm.ARM", **best["settings"]},
             {"type": "wsol_mm.SGRM", **grids["SGRM"][0]},
