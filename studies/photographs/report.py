@@ -56,6 +56,8 @@ APART = (
     "CI-CAM, shuffled pool, by Adam",
     "NL-CCAM, by Adam, CI-CAM's combination",
     *("classification expert", "localization expert"),
+    *(f"KG-CI-CAM, {kind} expert alone" for kind in ("classification", "localization")),
+    "KG-CI-CAM, temperature 1",
     *(
         f"{name} expert, {change}"
         for name, changes in (

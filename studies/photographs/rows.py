@@ -180,6 +180,11 @@ KINDS = (
 )
 # KG-CI-CAM's (section IV-B), as its student has it.
 ADAM = {"optim_wrapper.optimizer": {"_delete_": True, "type": "Adam", "lr": 1e-4}}
+TEACHERS = {
+    "model.cls_teacher.checkpoint": "{cls_expert}",
+    "model.loc_teacher.checkpoint": "{loc_expert}",
+}
+EXPERTS = {"cls_expert": "classification expert", "loc_expert": "localization expert"}
 CAUSAL = (
     Row("NL-CCAM", "nl_ccam"),
     Row("CI-CAM", "ci_cam"),
@@ -226,12 +231,23 @@ CAUSAL = (
     Row(
         "KG-CI-CAM",
         "kg_ci_cam",
-        {
-            "model.cls_teacher.checkpoint": "{cls_expert}",
-            "model.loc_teacher.checkpoint": "{loc_expert}",
-        },
-        inputs={"cls_expert": "classification expert", "loc_expert": "localization expert"},
+        TEACHERS,
+        inputs=EXPERTS,
         baseline="CI-CAM, second loss alone",
+    ),
+    Row(
+        # Without the squared temperature a loss at 10 has a hundredth of its gradient at 1.
+        "KG-CI-CAM, temperature 1",
+        "kg_ci_cam",
+        {
+            **TEACHERS,
+            "model.cls_guidance.temperature": 1.0,
+            "model.loc_guidance.temperature": 1.0,
+        },
+        inputs=EXPERTS,
+        baseline="CI-CAM, second loss alone",
+        seeds=3,
+        checkpoints=("last",),
     ),
     Row(
         "KG-CI-CAM, classification expert alone",
