@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from wsol_mm.io import atomic_write
@@ -25,6 +26,9 @@ LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 # Keys, at any depth, that cannot move a number.
 OUTPUTS = {"work_dir", "data_root", "vis_backends", "visualizer", "visualization", "logger"}
 OUTPUTS |= {"log_level", "log_processor", "launcher", "pin_memory", "experiment_name"}
+# mmengine parses with ast.parse, which Python 3.11 does not bear in two threads at once: now and
+# then a trial ended with "AST constructor recursion depth mismatch".
+_PARSING = Lock()
 
 
 @dataclass(frozen=True)
@@ -248,7 +252,8 @@ def _load(path: Path) -> Config:
 
     import wsol_mm.registry  # noqa: F401 - makes `_base_ = 'wsol_mm::...'` work
 
-    return Config.fromfile(path)
+    with _PARSING:
+        return Config.fromfile(path)
 
 
 def _has(node: Any, key: str) -> bool:

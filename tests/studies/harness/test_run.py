@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -282,6 +283,26 @@ def test_trials_run_at_once_in_order_and_past_failures(tools, tmp_path, capsys):
     assert out.count("failed: Trial(") == 2
     assert "config configs/cam/nothing.py does not exist" in out
     assert "log.txt: RuntimeError: the machine is on fire" in out
+
+
+def test_threads_parse_one_config_at_a_time(tmp_path, monkeypatch):
+    """Python 3.11's ast.parse fails now and then where two threads are in it."""
+    inside, most = [], []
+
+    def parse(path):
+        inside.append(path)
+        most.append(len(inside))
+        time.sleep(0.05)
+        inside.remove(path)
+        return Config({"randomness": {}})
+
+    monkeypatch.setattr(Config, "fromfile", parse)
+    files = [tmp_path / f"{i}.py" for i in range(4)]
+    for file in files:
+        file.touch()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(trials.resolved_config, [Trial(str(file)) for file in files]))
+    assert most == [1, 1, 1, 1]
 
 
 @pytest.mark.slow
