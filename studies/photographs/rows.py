@@ -236,7 +236,7 @@ CAUSAL = (
         baseline="CI-CAM, second loss alone",
     ),
     Row(
-        # Without the squared temperature a loss at 10 has a hundredth of its gradient at 1.
+        # Guidance at 10, not scaled by its square, has hardly a gradient.
         "KG-CI-CAM, temperature 1",
         "kg_ci_cam",
         {
