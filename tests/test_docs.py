@@ -17,7 +17,7 @@ import wsol_mm.registry  # noqa: F401 - wsol_mm:: bases
 from wsol_mm.functional.boxes import box_iou
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES += sorted((ROOT / "configs").glob("*/README.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
 BASE = re.compile(r"^_base_ = ", re.M)

@@ -18,7 +18,7 @@ import wsol_mm.registry  # noqa: F401 - wsol_mm:: bases
 from wsol_mm.apis.command import _lookup
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES += sorted((ROOT / "configs").glob("*/README.md"))
 BLOCK = re.compile(r"^ *```bash\n(.*?)^ *```", re.S | re.M)
 FENCED = re.compile(r"^ *```.*?^ *```", re.S | re.M)

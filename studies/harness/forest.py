@@ -41,9 +41,9 @@ def draw_forest(
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    figure = Figure(
-        figsize=(4.5 * max(len(headings), 2), 0.3 * len(rows) + 1), layout="constrained"
-    )
+    labels = 0.08 * max(len(label) for label, _ in rows)  # inches
+    size = (3.2 * max(len(headings), 2) + labels, 0.3 * len(rows) + 1)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(1, len(headings), sharey=True, squeeze=False)[0]
     for axes, heading, number in zip(panels, headings, range(len(headings)), strict=True):
         axes.axvline(0, color=INK, linewidth=0.8)

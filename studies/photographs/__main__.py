@@ -4,8 +4,8 @@
     python -m studies.photographs run --bench birds --rows CAM BridgeGap --seeds 0 1 2 --keep
     python -m studies.photographs search --trials 8    # each method its own ranges, on val
     python -m studies.photographs refiners             # settings of ARM and SGRM, on val
-    python -m studies.photographs report               # docs/photographs.md from kept results,
-                                                       # and the birds in the papers' tables
+    python -m studies.photographs report               # docs/photographs.md and the pages
+                                                       # below it, papers' tables
     python -m studies.photographs gallery --rows CAM ADL BridgeGap    # maps of what is trained
     python -m studies.photographs curves --rows "classification expert" --key foreground_share
 
@@ -140,9 +140,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0 if drawn == len(rows) else 1
         from studies.papers.numbers import PAPERS
         from studies.papers.readme import write_readme
-        from studies.photographs.report import write_page
+        from studies.photographs.report import write_pages
 
-        write_page(args.docs, KEPT)
+        write_pages(args.docs, KEPT)
         if args.docs == DOCS:
             for name in PAPERS:
                 write_readme(name)

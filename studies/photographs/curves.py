@@ -9,6 +9,7 @@ from pathlib import Path
 
 from studies.harness.report import write_block
 from studies.harness.run import trial_folder
+from studies.photographs.report import APART_PAGE
 from studies.photographs.rows import Bench, Row
 from wsol_mm.io import atomic_write
 
@@ -55,5 +56,5 @@ def write_curves(
         csv.writer(file, lineterminator="\n").writerows(lines)
     lines.insert(1, ["---"] * len(lines[0]))
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    write_block(docs / "photographs.md", f"curves_{key}", table)
+    write_block(docs / APART_PAGE, f"curves_{key}", table)
     return len(found)

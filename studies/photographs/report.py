@@ -1,4 +1,4 @@
-"""The page of the bench: a picture, a short table, and everything as csv beside it."""
+"""The pages of the bench: a picture, a short table, and everything as csv beside it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from studies.harness.forest import draw_forest
 from studies.harness.images import PARTS, Interval, difference, level
 from studies.harness.report import markdown_table, write_block
 from studies.harness.store import Result
-from studies.photographs.detector_tables import detectors_table, makers_table
-from studies.photographs.rows import BENCHES, Bench, Row
+from studies.photographs.detector_tables import COLUMNS, detectors_table, makers_table
+from studies.photographs.rows import BENCHES, DETECTORS, Bench, Row
 from studies.photographs.search import tuned_bench
 from wsol_mm.io import atomic_write
 
@@ -29,6 +29,9 @@ NUMBERS = {
     "max_mask_iou": "best mask IoU",
 }
 MAIN = ("gt_known", "max_box_acc_v2")
+FIRST_PAGE, OTHER_DATA = "photographs.md", "photographs/other_data.md"
+APART_PAGE, DETECTORS_PAGE = "photographs/taken_apart.md", "photographs/detectors.md"
+REFINERS_PAGE = "photographs/refiners.md"
 # Rows of the page's tables and pictures; all others stand in the csv.
 HEADLINE = {
     "birds": (
@@ -41,31 +44,35 @@ HEADLINE = {
         "SD-CAM + ARM + SeedSign + SGRM, chosen on val",
     ),
 }
-# Birds' rows that take one thing of a method away, or put the truth in its place.
-APART = (
-    *("CI-CAM, one branch", "CI-CAM, gaussian pool", "CI-CAM, zero pool", "CI-CAM, shuffled pool"),
-    *("CI-CAM, averaged pool", "CI-CAM, pool of true boxes"),
-    "CI-CAM, projection at ten times the rate",
-    "CI-CAM, pool of true boxes, projection at ten times the rate",
-    *("CAM, by Adam", "CI-CAM, zero pool, by Adam"),
-    "CI-CAM, shuffled pool, by Adam",
-    "NL-CCAM, by Adam, CI-CAM's combination",
-    *("classification expert", "localization expert"),
-    *(f"KG-CI-CAM, {kind} expert alone" for kind in ("classification", "localization")),
-    "KG-CI-CAM, temperature 1",
-    *(
-        f"{name} expert, {change}"
-        for name, changes in (
-            ("classification", ("masks of true boxes", "no foreground loss", "area loss")),
-            ("localization", ("masks of true boxes", "no difference loss")),
-        )
-        for change in changes
+# Birds' rows that take one thing of a method away, or put the truth in its place, by method.
+APART = {
+    "bridgegap": (
+        *("BridgeGap, dropout", "BridgeGap, similarity", "BridgeGap, norm"),
+        *("BridgeGap, dropout + similarity", "BridgeGap, dropout + norm"),
+        *("BridgeGap, similarity + norm", "BridgeGap"),
+        *("CAM, norm map F", "CAM, similarity map S"),
+        *("BridgeGap, norm map F", "BridgeGap, similarity map S"),
     ),
-    *(f"BridgeGap, {parts}" for parts in ("dropout", "similarity", "norm", "dropout + similarity")),
-    *("BridgeGap, dropout + norm", "BridgeGap, similarity + norm"),
-    *("CAM, norm map F", "CAM, similarity map S"),
-    *("BridgeGap, norm map F", "BridgeGap, similarity map S"),
-)
+    "ci_cam": (
+        *("NL-CCAM", "CI-CAM, one branch", "CI-CAM, gaussian pool", "CI-CAM, zero pool"),
+        *("CI-CAM, shuffled pool", "CI-CAM, averaged pool", "CI-CAM"),
+        *("CI-CAM, pool of true boxes", "CI-CAM, projection at ten times the rate"),
+        "CI-CAM, pool of true boxes, projection at ten times the rate",
+        *("CAM, by Adam", "NL-CCAM, by Adam", "NL-CCAM, by Adam, CI-CAM's combination"),
+        *("CI-CAM, zero pool, by Adam", "CI-CAM, shuffled pool, by Adam", "CI-CAM, by Adam"),
+    ),
+    "kg_ci_cam": (
+        *("CI-CAM, second loss alone", "KG-CI-CAM"),
+        *(f"KG-CI-CAM, {kind} expert alone" for kind in ("classification", "localization")),
+        "KG-CI-CAM, temperature 1",
+    ),
+    "experts": (
+        *("classification expert", "classification expert, masks of true boxes"),
+        *("classification expert, no foreground loss", "classification expert, area loss"),
+        *("localization expert", "localization expert, masks of true boxes"),
+        "localization expert, no difference loss",
+    ),
+}
 Seeds = Mapping[int, Result]
 
 
@@ -162,8 +169,11 @@ def write_csv(lines: Sequence[Line], path: Path) -> None:
             )
 
 
-def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
-    """The page's table: last epoch, then the epoch that val chose where something was trained."""
+def short_table(lines: Sequence[Line], names: Sequence[str], *, baselines: bool = False) -> str:
+    """The page's table: last epoch, then the epoch that val chose where something was trained.
+
+    With ``baselines`` a last column names what each row is compared with.
+    """
     found = {(line.row.name, line.checkpoint): line for line in lines}
     trained = any("epoch" in result for line in lines for result in line.seeds.values())
     twice = any(line.checkpoint == "val" for line in lines)
@@ -173,6 +183,7 @@ def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
     for name in main:
         head += [NUMBERS[name], "against baseline", *(["at val's epoch"] if twice else [])]
     head += ["mask IoU", "PxAP"] if masked else []
+    head += ["baseline"] if baselines else []
     rows = [head]
     for name in names:
         last, chosen = found.get((name, "last")), found.get((name, "val"))
@@ -186,6 +197,7 @@ def short_table(lines: Sequence[Line], names: Sequence[str]) -> str:
             at_val = _mean(chosen, number) if chosen else ""
             cells += [_mean(last, number), shown, *([at_val] if twice else [])]
         cells += [_mean(last, "mask_iou"), pxap(last)] if masked else []
+        cells += [last.row.baseline or ""] if baselines else []
         rows.append(cells)
     return markdown_table(rows)
 
@@ -199,13 +211,21 @@ def _mean(line: Line, number: str) -> str:
     return f"{line.levels[number].mean:.1f}" if number in line.levels else ""
 
 
-def draw(lines: Sequence[Line], names: Sequence[str], path: Path) -> None:
-    """A forest plot: each method's difference to its baseline at the last epoch."""
+def draw(
+    lines: Sequence[Line], names: Sequence[str], path: Path, numbers: Sequence[str] | None = None
+) -> None:
+    """A forest plot: each method's difference to its baseline at the last epoch.
+
+    The numbers are the last two of the short table unless others are named. Without a difference
+    there is no picture.
+    """
     found = {line.row.name: line for line in lines if line.checkpoint == "last"}
     shown = [found[name] for name in names if name in found and found[name].differences]
-    main = main_numbers(lines)[-2:]
+    if not shown:
+        return
+    main = numbers or main_numbers(lines)[-2:]
     rows = [(_label(line.row), [line.differences.get(number) for number in main]) for line in shown]
-    draw_forest(rows, [f"{NUMBERS[number]}, points above the baseline" for number in main], path)
+    draw_forest(rows, [f"{NUMBERS[number]},\npoints above the baseline" for number in main], path)
 
 
 def footnote(lines: Sequence[Line]) -> str:
@@ -264,24 +284,39 @@ def _threshold(results: Sequence[Result]) -> str:
     return "the best threshold of the test split" if "oracle" in sources else "val's threshold"
 
 
-def write_page(docs: Path, kept: Path) -> None:
+def write_pages(docs: Path, kept: Path) -> None:
     """Write the blocks, pictures and csv of every bench that has results."""
+    (docs / "photographs").mkdir(parents=True, exist_ok=True)
     for name, bench in benches(kept).items():
         lines = collect(bench, kept)
         if not lines:
             continue
         names = HEADLINE.get(name, [row.name for row in bench.rows])
         write_csv(lines, docs / "photographs" / f"{name}.csv")
-        if any(line.differences for line in lines):
-            draw(lines, names, docs / "photographs" / f"{name}.svg")
+        draw(lines, names, docs / "photographs" / f"{name}.svg")
+        page = docs / (FIRST_PAGE if name.startswith("birds") else OTHER_DATA)
         text = f"{short_table(lines, names)}\n\n{bench.title}. {footnote(lines)}"
-        write_block(docs / "photographs.md", f"photographs_{name}", text)
+        write_block(page, f"photographs_{name}", text)
         if name == "birds":
-            write_block(docs / "photographs.md", "photographs_apart", short_table(lines, APART))
-            for block, table in (("detectors", detectors_table), ("makers", makers_table)):
-                if text := table(lines):
-                    write_block(docs / "photographs.md", f"photographs_{block}", text)
+            _write_apart(lines, docs)
+            _write_detectors(lines, docs)
         print(f"{name}: {len(lines)} lines")
     if (kept / "refiners.json").is_file():
         found = json.loads((kept / "refiners.json").read_text())
-        write_block(docs / "photographs.md", "photographs_refiners", settings_table(found))
+        write_block(docs / REFINERS_PAGE, "photographs_refiners", settings_table(found))
+
+
+def _write_apart(lines: Sequence[Line], docs: Path) -> None:
+    names = [name for part in APART.values() for name in part]
+    draw(lines, names, docs / "photographs/taken_apart.svg")
+    for part, rows in APART.items():
+        text = short_table(lines, rows, baselines=True)
+        write_block(docs / APART_PAGE, f"photographs_{part}", text)
+
+
+def _write_detectors(lines: Sequence[Line], docs: Path) -> None:
+    names = [row.name for row in DETECTORS]
+    draw(lines, names, docs / "photographs/detectors.svg", tuple(COLUMNS))
+    for block, table in (("detectors", detectors_table), ("makers", makers_table)):
+        if text := table(lines):
+            write_block(docs / DETECTORS_PAGE, f"photographs_{block}", text)

@@ -40,6 +40,9 @@ def test_rows_become_a_table_and_what_is_not_trained_is_said(tmp_path, capsys):
     words = ["curves", "--key", "foreground_share", "--rows", *names, "--seed", "1"]
     assert main([*words, "--out", str(tmp_path), "--docs", str(docs)]) == 1
     assert "left out: localization expert: no foreground_share" in capsys.readouterr().out
-    assert "| classification expert | 0.600 | 0.300 |" in (docs / "photographs.md").read_text()
+    assert (
+        "| classification expert | 0.600 | 0.300 |"
+        in (docs / "photographs/taken_apart.md").read_text()
+    )
     table = (docs / "photographs/foreground_share.csv").read_text().splitlines()
     assert table == ["method,epoch 1,epoch 2", "classification expert,0.600,0.300"]

@@ -146,7 +146,7 @@ def test_the_page_shows_differences_and_their_intervals(tmp_path):
         for kind in ("last", "val")
     ]
     keep(kept / "birds.jsonl", found)
-    report.write_page(tmp_path, kept)
+    report.write_pages(tmp_path, kept)
     text = (tmp_path / "photographs.md").read_text()
     (line,) = [row for row in text.splitlines() if row.startswith("| BridgeGap |")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -172,8 +172,8 @@ def test_masks_have_columns_of_their_own(tmp_path):
             masked["metrics"]["pxap"] = 50.0 + seed
             found.append((bench.trial(bench.row(name), seed, DATA), masked))
     keep(tmp_path / "kept/pets.jsonl", found)
-    report.write_page(tmp_path, tmp_path / "kept")
-    text = (tmp_path / "photographs.md").read_text()
+    report.write_pages(tmp_path, tmp_path / "kept")
+    text = (tmp_path / "photographs/other_data.md").read_text()
     (line,) = [row for row in text.splitlines() if row.startswith("| CAM + ARM |")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:2] == ["CAM + ARM", "2"]
@@ -193,7 +193,7 @@ def test_an_upper_bound_says_so_in_table_and_picture(tmp_path, monkeypatch):
     keep(tmp_path / "kept/birds.jsonl", found)
     # a bound stands among what takes methods apart; were it drawn, it would say so
     monkeypatch.setitem(report.HEADLINE, "birds", ("CI-CAM", "CI-CAM, pool of true boxes"))
-    report.write_page(tmp_path, tmp_path / "kept")
+    report.write_pages(tmp_path, tmp_path / "kept")
     text = (tmp_path / "photographs.md").read_text()
     assert "| CI-CAM, pool of true boxes (upper bound) | 1 |" in text
     assert "| CI-CAM | 1 |" in text
@@ -206,8 +206,8 @@ def test_settings_of_refiners_are_shown_with_the_choice(tmp_path):
     part = {"chosen": {"neighbours": 8}, "grid": grid}
     found = {"seeds": [1, 2], "CAM": numbers, "ARM": part, "SGRM": part}
     (tmp_path / "refiners.json").write_text(json.dumps(found))
-    report.write_page(tmp_path, tmp_path)
-    lines = (tmp_path / "photographs.md").read_text().splitlines()
+    report.write_pages(tmp_path, tmp_path)
+    lines = (tmp_path / "photographs/refiners.md").read_text().splitlines()
     assert "| CAM |  | 60.0 | 20.0 |" in lines
     assert "| CAM + ARM | its defaults | 60.0 | 20.0 |" in lines
     assert "| CAM + ARM + SGRM | **neighbours 8** | **60.0** | **20.0** |" in lines
@@ -234,8 +234,8 @@ def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
         made["images"] |= {"gt_known_iou50": made["images"]["gt_known"], **ends}
         found.append((bench.trial(bench.row(name), 0, DATA), made))
     keep(tmp_path / "kept/birds.jsonl", found)
-    report.write_page(tmp_path, tmp_path / "kept")
-    page = tmp_path / "photographs.md"
+    report.write_pages(tmp_path, tmp_path / "kept")
+    page = tmp_path / "photographs/detectors.md"
     *_, line = block_of(page, "photographs_detectors").splitlines()
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:3] == ["SCR on CAM's boxes", "1", "60.0"]
@@ -244,4 +244,4 @@ def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     assert cells[-3:] == ["CAM", "0.0", "10"]
     *_, line = block_of(page, "photographs_makers").splitlines()
     assert line == "| CAM | 1 | 100.0 | 70.0 | 0.0 |"
-    assert "SCR" not in block_of(page, "photographs_birds")
+    assert "SCR" not in block_of(tmp_path / "photographs.md", "photographs_birds")
