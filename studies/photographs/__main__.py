@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from studies.papers.readme import write_readme
         from studies.photographs.report import write_pages
 
-        write_pages(args.docs, KEPT)
+        write_pages(args.docs, KEPT, ROOT / "README.md" if args.docs == DOCS else None)
         if args.docs == DOCS:
             for name in PAPERS:
                 write_readme(name)

@@ -29,6 +29,7 @@ NUMBERS = {
     "max_mask_iou": "best mask IoU",
 }
 MAIN = ("gt_known", "max_box_acc_v2")
+LEVELS = ("top1_cls", *MAIN)
 FIRST_PAGE, OTHER_DATA = "photographs.md", "photographs/other_data.md"
 APART_PAGE, DETECTORS_PAGE = "photographs/taken_apart.md", "photographs/detectors.md"
 REFINERS_PAGE = "photographs/refiners.md"
@@ -44,6 +45,10 @@ HEADLINE = {
         "SD-CAM + ARM + SeedSign + SGRM, chosen on val",
     ),
 }
+README = (
+    *("CAM", "HaS", "ADL", "BridgeGap", "CI-CAM", "CI-CAM, second loss alone", "KG-CI-CAM"),
+    *("TokenCut", "SD-CAM", "CAM + ARM", "SD-CAM + ARM", "SD-CAM + ARM + SeedSign + SGRM"),
+)
 # Birds' rows that take one thing of a method away, or put the truth in its place, by method.
 APART = {
     "bridgegap": (
@@ -211,6 +216,17 @@ def _mean(line: Line, number: str) -> str:
     return f"{line.levels[number].mean:.1f}" if number in line.levels else ""
 
 
+def readme_table(lines: Sequence[Line]) -> str:
+    """The README's table: a few of the birds' rows at the last epoch."""
+    found = {line.row.name: line for line in lines if line.checkpoint == "last"}
+    rows = [["six classes of birds", *(NUMBERS[number] for number in LEVELS), "against", "difference"]]
+    for line in (found[name] for name in README if name in found):
+        against = line.differences.get(MAIN[-1])
+        shown = [line.row.baseline or "", against.marked] if against else ["", ""]
+        rows.append([line.row.name, *(_mean(line, number) for number in LEVELS), *shown])
+    return markdown_table(rows)
+
+
 def draw(
     lines: Sequence[Line], names: Sequence[str], path: Path, numbers: Sequence[str] | None = None
 ) -> None:
@@ -242,8 +258,8 @@ def footnote(lines: Sequence[Line]) -> str:
     masks = " Mask IoU is a mean over images, best at one threshold for all of them, else at the "
     masks = f"{masks}boxes' threshold." if masked else ""
     over = (
-        "means over seeds at the last epoch, differences paired by seed and image with 95 % "
-        "bootstrap intervals over both"
+        "means over seeds at the last epoch, differences paired by image and by the seeds that "
+        "both rows have, with 95 % bootstrap intervals over both"
         if any("epoch" in result for result in results)
         else "differences paired by image with 95 % bootstrap intervals"
     )
@@ -284,8 +300,8 @@ def _threshold(results: Sequence[Result]) -> str:
     return "the best threshold of the test split" if "oracle" in sources else "val's threshold"
 
 
-def write_pages(docs: Path, kept: Path) -> None:
-    """Write the blocks, pictures and csv of every bench that has results."""
+def write_pages(docs: Path, kept: Path, readme: Path | None = None) -> None:
+    """Write the blocks, pictures and csv of every bench that has results, and README's table."""
     (docs / "photographs").mkdir(parents=True, exist_ok=True)
     for name, bench in benches(kept).items():
         lines = collect(bench, kept)
@@ -300,6 +316,8 @@ def write_pages(docs: Path, kept: Path) -> None:
         if name == "birds":
             _write_apart(lines, docs)
             _write_detectors(lines, docs)
+            if readme:
+                write_block(readme, "photographs", readme_table(lines))
         print(f"{name}: {len(lines)} lines")
     if (kept / "refiners.json").is_file():
         found = json.loads((kept / "refiners.json").read_text())

@@ -146,7 +146,9 @@ def test_the_page_shows_differences_and_their_intervals(tmp_path):
         for kind in ("last", "val")
     ]
     keep(kept / "birds.jsonl", found)
-    report.write_pages(tmp_path, kept)
+    report.write_pages(tmp_path, kept, tmp_path / "README.md")
+    *_, line = block_of(tmp_path / "README.md", "photographs").splitlines()
+    assert line.startswith("| BridgeGap | 100.0 | 75.0 | 75.0 | CAM | **+25.0 [")
     text = (tmp_path / "photographs.md").read_text()
     (line,) = [row for row in text.splitlines() if row.startswith("| BridgeGap |")]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
