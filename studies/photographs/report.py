@@ -219,7 +219,9 @@ def _mean(line: Line, number: str) -> str:
 def readme_table(lines: Sequence[Line]) -> str:
     """The README's table: a few of the birds' rows at the last epoch."""
     found = {line.row.name: line for line in lines if line.checkpoint == "last"}
-    rows = [["six classes of birds", *(NUMBERS[number] for number in LEVELS), "against", "difference"]]
+    rows = [
+        ["six classes of birds", *(NUMBERS[number] for number in LEVELS), "against", "difference"]
+    ]
     for line in (found[name] for name in README if name in found):
         against = line.differences.get(MAIN[-1])
         shown = [line.row.baseline or "", against.marked] if against else ["", ""]
