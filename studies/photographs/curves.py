@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.harness.report import write_block
+from studies.harness.report import markdown_table, write_block
 from studies.harness.run import trial_folder
 from studies.photographs.report import APART_PAGE
 from studies.photographs.rows import Bench, Row
@@ -54,7 +54,5 @@ def write_curves(
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(lines)
-    lines.insert(1, ["---"] * len(lines[0]))
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    write_block(docs / APART_PAGE, f"curves_{key}", table)
+    write_block(docs / APART_PAGE, f"curves_{key}", markdown_table(lines))
     return len(found)

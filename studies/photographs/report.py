@@ -29,7 +29,6 @@ NUMBERS = {
     "max_mask_iou": "best mask IoU",
 }
 MAIN = ("gt_known", "max_box_acc_v2")
-LEVELS = ("top1_cls", *MAIN)
 FIRST_PAGE, OTHER_DATA = "photographs.md", "photographs/other_data.md"
 APART_PAGE, DETECTORS_PAGE = "photographs/taken_apart.md", "photographs/detectors.md"
 REFINERS_PAGE = "photographs/refiners.md"
@@ -45,7 +44,8 @@ HEADLINE = {
         "SD-CAM + ARM + SeedSign + SGRM, chosen on val",
     ),
 }
-README = (
+# Rows of README's table.
+FEW = (
     *("CAM", "HaS", "ADL", "BridgeGap", "CI-CAM", "CI-CAM, second loss alone", "KG-CI-CAM"),
     *("TokenCut", "SD-CAM", "CAM + ARM", "SD-CAM + ARM", "SD-CAM + ARM + SeedSign + SGRM"),
 )
@@ -219,13 +219,12 @@ def _mean(line: Line, number: str) -> str:
 def readme_table(lines: Sequence[Line]) -> str:
     """The README's table: a few of the birds' rows at the last epoch."""
     found = {line.row.name: line for line in lines if line.checkpoint == "last"}
-    rows = [
-        ["six classes of birds", *(NUMBERS[number] for number in LEVELS), "against", "difference"]
-    ]
-    for line in (found[name] for name in README if name in found):
+    numbers = ("top1_cls", *MAIN)
+    rows = [["six classes of birds", *(NUMBERS[each] for each in numbers), "against", "difference"]]
+    for line in (found[name] for name in FEW if name in found):
         against = line.differences.get(MAIN[-1])
         shown = [line.row.baseline or "", against.marked] if against else ["", ""]
-        rows.append([line.row.name, *(_mean(line, number) for number in LEVELS), *shown])
+        rows.append([line.row.name, *(_mean(line, each) for each in numbers), *shown])
     return markdown_table(rows)
 
 

@@ -200,6 +200,11 @@ def test_an_upper_bound_says_so_in_table_and_picture(tmp_path, monkeypatch):
     assert "| CI-CAM, pool of true boxes (upper bound) | 1 |" in text
     assert "| CI-CAM | 1 |" in text
     assert "(upper bound)" in (tmp_path / "photographs/birds.svg").read_text()
+    *_, bound = block_of(tmp_path / "photographs/taken_apart.md", "photographs_ci_cam").splitlines()
+    assert bound.startswith("| CI-CAM, pool of true boxes (upper bound) | 1 |")
+    assert bound.endswith("| CI-CAM |")  # what it is compared with
+    assert "(upper bound)" in (tmp_path / "photographs/taken_apart.svg").read_text()
+    assert not (tmp_path / "photographs/detectors.svg").exists()  # none is measured
 
 
 def test_settings_of_refiners_are_shown_with_the_choice(tmp_path):
@@ -244,6 +249,7 @@ def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     assert cells[3].startswith("+20.0 [") or cells[3].startswith("**+20.0 [")
     assert cells[4] == "53.3"  # of one threshold: (100 + 60 + 0) / 3
     assert cells[-3:] == ["CAM", "0.0", "10"]
+    assert "mean GT-known," in (tmp_path / "photographs/detectors.svg").read_text()
     *_, line = block_of(page, "photographs_makers").splitlines()
     assert line == "| CAM | 1 | 100.0 | 70.0 | 0.0 |"
     assert "SCR" not in block_of(tmp_path / "photographs.md", "photographs_birds")
