@@ -131,19 +131,20 @@ def _convolution_backward(
     return 2 * math.prod(positions[2:]) * grad[0] * math.prod(weight) * sum(wanted[:2])
 
 
-def clock(call: Call, device: str) -> float:
-    """Milliseconds of one call: of the process on a CPU, of the wall clock on a GPU."""
+def clock(call: Call, device: str, wall: bool = False) -> float:
+    """Milliseconds of one call: of the process on a CPU, of the wall clock on a GPU or if asked."""
     import torch
 
-    if device == "cpu":
-        start = time.process_time()
-        call()
-        return (time.process_time() - start) * 1e3
-    torch.cuda.synchronize()
-    start = time.perf_counter()
+    def wait() -> None:
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    now = time.process_time if device == "cpu" and not wall else time.perf_counter
+    wait()
+    start = now()
     call()
-    torch.cuda.synchronize()
-    return (time.perf_counter() - start) * 1e3
+    wait()
+    return (now() - start) * 1e3
 
 
 def where_measured(device: str) -> str:
@@ -154,7 +155,12 @@ def where_measured(device: str) -> str:
 
 
 def take_turns(
-    calls: Mapping[str, Call], rounds: int, device: str, warm: Collection[str] = ()
+    calls: Mapping[str, Call],
+    rounds: int,
+    device: str,
+    warm: Collection[str] = (),
+    *,
+    wall: bool = False,
 ) -> dict[str, list[float]]:
     """Milliseconds of each call in each round, calls in turn.
 
@@ -166,6 +172,7 @@ def take_turns(
         device: ``cpu`` or a GPU's.
         warm: Names of calls that are made once more right before they are timed: short ones, which
             are slower the first time after another model.
+        wall: Take the wall clock on a CPU too.
     """
     names = list(calls)
     times: dict[str, list[float]] = {name: [] for name in names}
@@ -174,7 +181,7 @@ def take_turns(
         for name in names[first:] + names[:first]:
             if name in warm:
                 calls[name]()
-            times[name].append(clock(calls[name], device))
+            times[name].append(clock(calls[name], device, wall))
     return times
 
 

@@ -353,15 +353,18 @@ def wend(records: Records) -> str:
 
 
 def training(records: Records) -> str:
-    """Images per second by device."""
-    parts = []
+    """Images per second on every device side by side."""
+    heads, columns = ["images per second of"], []
     for record in records.values():
-        s = record.settings
-        rows = cells(record.rows, "{method}|{images_per_second:.0f}")
-        about = f"{s['network']}, batch {s['batch']}, {s['side']} px, {s['where']}, median of "
-        about += f"{s['rounds']} steps:"
-        parts.append(f"{about}\n\n{table(['method', 'images per second'], rows)}")
-    return "\n\n".join(parts)
+        for key, text in (("images_per_second", ""), ("mixed", ", mixed precision")):
+            if key in record.rows[0]:
+                heads.append(f"{record.settings['where']}{text}")
+                columns.append((record, key))
+    methods = [row["method"] for row in next(iter(records.values())).rows]
+    rows = [[m, *(f"{record.row(m)[key]:.3g}" for record, key in columns)] for m in methods]
+    s = next(iter(records.values())).settings
+    about = f"{s['network']}, batch {s['batch']}, {s['side']} px, wall time, median of "
+    return f"{about}{s['rounds']} steps:\n\n{table(heads, rows)}"
 
 
 def targets(records: Records) -> str:

@@ -105,14 +105,32 @@ def tuned_bench(found: Mapping[str, Any]) -> Bench:
     return replace(bench, rows=rows)
 
 
+def judged(file: Path) -> dict[tuple[str, str], float]:
+    """Val's numbers that an earlier search has kept, by method and draw."""
+    found = json.loads(file.read_text()) if file.is_file() else {}
+    numbers = {}
+    for name, entry in found.items():
+        for draw in entry["draws"]:
+            options = {key: value for key, value in draw.items() if key != "val"}
+            numbers[name, json.dumps(options, sort_keys=True)] = draw["val"]
+    return numbers
+
+
 def search_all(args: argparse.Namespace, kept: Path) -> int:
-    """Search every method, then train and test what was chosen; 1 if something failed."""
+    """Search every method, then train and test what was chosen; 1 if something failed.
+
+    A draw that an earlier search has kept is not trained again.
+    """
     bench, data = BENCHES["birds"], args.out / "data"
     prepare(args.source, data, args.seeds)
     jobs = [(name, options) for name in SPACES for options in draws(name, args.trials)]
+    known = judged(kept / "search.json")
 
     def value(job: tuple[str, Mapping[str, float]]) -> float | None:
         name, options = job
+        key = (name, json.dumps(options, sort_keys=True))
+        if key in known:
+            return known[key]
         row = tuned(bench.row(name), options)
         try:
             return judge(

@@ -217,6 +217,31 @@ def test_builds_full_size(name, load_config, meta_device, first_time):
     assert sum(parameter.numel() for parameter in model.parameters()) > 10_000
 
 
+def tools_of(cfg):
+    """What a config's model is fed with here, and how its predictions are checked."""
+    if cfg.default_scope == "mmdet":
+        return detection_batch, check_detector
+    return classification_batch, check_localizer
+
+
+def fill_pool(model):
+    """What OracleContextHook does before the first step."""
+    pool = getattr(getattr(model, "head", None), "context_pool", None)
+    if hasattr(pool, "fill"):
+        pool.contexts.normal_()
+
+
+def predict(model, make_batch, check):
+    """Predictions of a batch of two, checked."""
+    model.eval()
+    with torch.no_grad():
+        samples = model.test_step(make_batch())
+    assert len(samples) == 2
+    for sample in samples:
+        check(sample)
+    return samples
+
+
 @pytest.mark.parametrize("name", RUNNABLE)
 def test_trains_and_predicts_one_step(name, load_config, first_time):
     cfg = load_config(name)
@@ -225,14 +250,8 @@ def test_trains_and_predicts_one_step(name, load_config, first_time):
         return
     torch.manual_seed(0)
     model = build(cfg, model)
-    pool = getattr(getattr(model, "head", None), "context_pool", None)
-    if hasattr(pool, "fill"):  # what OracleContextHook does before the first step
-        pool.contexts.normal_()
-    make_batch, check = (
-        (detection_batch, check_detector)
-        if cfg.default_scope == "mmdet"
-        else (classification_batch, check_localizer)
-    )
+    fill_pool(model)
+    make_batch, check = tools_of(cfg)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         # what a config freezes has no step to make
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -242,9 +261,38 @@ def test_trains_and_predicts_one_step(name, load_config, first_time):
         assert all(value.isfinite().all() for value in logged.values()), logged
         changed = [not torch.equal(old, new) for old, new in zip(before, trained, strict=True)]
         assert sum(changed) > len(changed) / 2
-        model.eval()
-        with torch.no_grad():
-            samples = model.test_step(make_batch())
-    assert len(samples) == 2
-    for sample in samples:
-        check(sample)
+        predict(model, make_batch, check)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", RUNNABLE)
+def test_a_gpu_predicts_what_a_cpu_does_and_trains_in_mixed_precision(
+    name, load_config, first_time, monkeypatch
+):
+    cfg = load_config(name)
+    model = unloaded(slim(model_dict(cfg)))
+    if not first_time("cuda", cfg.default_scope, model, cfg.optim_wrapper.get("paramwise_cfg")):
+        return
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    torch.manual_seed(0)
+    model = build(cfg, model)
+    fill_pool(model)
+    make_batch, check = tools_of(cfg)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        on_cpu = predict(model, make_batch, check)
+        model.cuda()
+        on_gpu = predict(model, make_batch, check)
+        for one, other in zip(on_cpu, on_gpu, strict=True):
+            if cfg.default_scope == "mmpretrain":
+                torch.testing.assert_close(
+                    other.pred_score.cpu(), one.pred_score, rtol=1e-3, atol=1e-4
+                )
+                largest = one.pred_maps.abs().max()
+                far = (other.pred_maps.cpu() - one.pred_maps).abs().max()
+                assert far <= 1e-3 * largest + 1e-5
+        for kind in ("OptimWrapper", "AmpOptimWrapper"):
+            wrapper = build_optim_wrapper(model, ConfigDict({**cfg.optim_wrapper, "type": kind}))
+            logged = model.train_step(make_batch(), wrapper)
+            assert all(value.isfinite().all() for value in logged.values()), (kind, logged)
+            predict(model, make_batch, check)

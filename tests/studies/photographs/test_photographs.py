@@ -106,6 +106,14 @@ def test_the_choice_is_made_before_any_test(monkeypatch, tmp_path):
     found = json.loads((tmp_path / "kept/search.json").read_text())
     assert found["CAM"]["chosen"] == best
     assert len(found["CAM"]["draws"]) == 4
+    # again: the kept draws are not trained a second time, a fifth one is
+    monkeypatch.setattr(search, "train_trial", lambda trial, *_, **__: trained.append(trial) or val)
+    trained, val = [], {"val": {"max_box_acc_v2": 0.0}}
+    search.search_all(SimpleNamespace(**{**vars(args), "trials": 5}), tmp_path / "kept")
+    assert [trial.options[search.LR] for trial in trained] == [
+        search.draws("CAM", 5)[-1][search.LR]
+    ]
+    assert json.loads((tmp_path / "kept/search.json").read_text())["CAM"]["chosen"] == best
 
 
 def test_birds_are_drawn_by_seed_without_overlap(shared_data, tmp_path):
