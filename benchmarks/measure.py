@@ -10,12 +10,23 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from torch import Tensor
 
 Call = Callable[[], object]
+
+
+@cache
+def random_images(count: int, side: int) -> Tensor:
+    """uint8 (count, 3, side, side), the same ones each time, drawn once."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, 3, side, side), generator=generator, dtype=torch.uint8)
 
 
 class Subject:
@@ -53,7 +64,8 @@ class Subject:
             self.model = MODELS.build(model).to(device)
             if device == "cpu":
                 (lay_out or lay_out_for_cpu_training)(self.model)
-            self.optimizer = build_optim_wrapper(self.model, cfg.optim_wrapper)
+            grouped = {"constructor": "wsol_mm.GroupedOptimWrapperConstructor"}  # as the tools do
+            self.optimizer = build_optim_wrapper(self.model, {**grouped, **cfg.optim_wrapper})
 
     def train(self) -> None:
         """One training step: forward, backward, optimizer."""

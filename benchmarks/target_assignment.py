@@ -32,7 +32,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
-from benchmarks.measure import Subject, ratio, take_turns, where_measured
+from benchmarks.measure import Subject, random_images, ratio, take_turns, where_measured
 from benchmarks.record import add_result_options, finish, measured
 from wsol_mm.models.roi_heads import BatchRoIHead
 from wsol_mm.models.task_modules import BatchSamplingResult
@@ -62,14 +62,13 @@ def random_boxes(
 def batch(size: int, side: int) -> dict[str, Any]:
     """Random images with one box each, the same ones each time."""
     random = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (size, 3, side, side), generator=random, dtype=torch.uint8)
     samples = []
     for boxes in random_boxes([1] * size, side, random):
         meta = {"img_shape": (side, side), "ori_shape": (side, side), "scale_factor": (1.0, 1.0)}
         sample = DetDataSample(metainfo={**meta, "homography_matrix": np.eye(3)})
         sample.gt_instances = boxes
         samples.append(sample)
-    return {"inputs": list(images), "data_samples": samples}
+    return {"inputs": list(random_images(size, side)), "data_samples": samples}
 
 
 @dataclass(frozen=True)

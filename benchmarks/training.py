@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Subject, take_turns
+from benchmarks.measure import Subject, random_images, take_turns
 from benchmarks.record import add_result_options, finish, measured
 from wsol_mm.apis.command import one_line_errors, strip_pretrained
 
@@ -36,14 +36,10 @@ BATCH, SIDE = 16, 224
 
 def batch(count: int, side: int) -> dict[str, Any]:
     """What the data loader gives a classifier."""
-    import torch
     from mmpretrain.structures import DataSample
 
-    generator = torch.Generator().manual_seed(0)
-    shape = (count, 3, side, side)
-    images = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
     samples = [DataSample().set_gt_label(index % 6) for index in range(count)]
-    return {"inputs": list(images), "data_samples": samples}
+    return {"inputs": list(random_images(count, side)), "data_samples": samples}
 
 
 def subject(method: str, mixed: bool, count: int, side: int, device: str) -> Subject:

@@ -13,6 +13,7 @@ from mmengine.registry import DATASETS as ROOT_DATASETS
 from mmengine.registry import HOOKS as ROOT_HOOKS
 from mmengine.registry import METRICS as ROOT_METRICS
 from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as ROOT_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mmengine.registry import VISBACKENDS as ROOT_VISBACKENDS
 from mmengine.registry import Registry
@@ -23,6 +24,11 @@ TRANSFORMS = Registry("transform", parent=ROOT_TRANSFORMS, locations=["wsol_mm.d
 DATA_SAMPLERS = Registry("data sampler", parent=ROOT_DATA_SAMPLERS, locations=["wsol_mm.datasets"])
 METRICS = Registry("metric", parent=ROOT_METRICS, locations=["wsol_mm.evaluation"])
 HOOKS = Registry("hook", parent=ROOT_HOOKS, locations=["wsol_mm.engine", "wsol_mm.visualization"])
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    "optimizer wrapper constructor",
+    parent=ROOT_OPTIM_WRAPPER_CONSTRUCTORS,
+    locations=["wsol_mm.engine"],
+)
 VISBACKENDS = Registry("vis_backend", parent=ROOT_VISBACKENDS, locations=["wsol_mm.visualization"])
 
 # mmengine resolves `_base_ = 'pkg::path'` through this fixed table (mmengine issue 1410); with our
@@ -59,6 +65,7 @@ __all__ = [
     "HOOKS",
     "METRICS",
     "MODELS",
+    "OPTIM_WRAPPER_CONSTRUCTORS",
     "TRANSFORMS",
     "VISBACKENDS",
 ]

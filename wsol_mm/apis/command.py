@@ -192,6 +192,8 @@ def build_runner(
     use_strict_checkpoints(trust=trust_checkpoint)
     prepare_launch(cfg)
     take_classes_from_data(cfg)
+    if cfg.get("optim_wrapper"):
+        cfg.optim_wrapper.setdefault("constructor", "wsol_mm.GroupedOptimWrapperConstructor")
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     if get_device() == "cpu":
         lay_out_for_cpu_training(runner.model)

@@ -8,6 +8,7 @@ from wsol_mm.engine.checkpoint_file import (
 from wsol_mm.engine.checkpoint_hook import AtomicCheckpointHook
 from wsol_mm.engine.class_check import check_names, check_sizes, data_classes
 from wsol_mm.engine.fit_ddt_hook import FitDDTHook
+from wsol_mm.engine.grouped_parameters import GroupedOptimWrapperConstructor, merge_groups
 from wsol_mm.engine.launch import prepare_launch
 from wsol_mm.engine.oracle_context_hook import OracleContextHook
 from wsol_mm.engine.package_checkpoint import load_from_package
@@ -33,6 +34,7 @@ __all__ = [
     "AtomicCheckpointHook",
     "CheckpointError",
     "FitDDTHook",
+    "GroupedOptimWrapperConstructor",
     "OracleContextHook",
     "PolarityVoteHook",
     "SeedHook",
@@ -51,6 +53,7 @@ __all__ = [
     "load_checkpoint",
     "load_from_package",
     "load_whole",
+    "merge_groups",
     "prepare_launch",
     "read_checkpoint",
     "seed_everything",
