@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 # An entry that cannot be imported, MMDetection say, is left to the tools that need it.
+# The package comes first: what it lends mmcv must be there when MMDetection asks for it.
 PRELOADED = [
+    "wsol_mm",
     "mmengine.runner",
     "mmpretrain.datasets",
     "mmpretrain.models",
@@ -77,7 +79,7 @@ def run_tool(
     except EOFError as error:
         raise RuntimeError(
             "the process that loads the toolboxes for all tools ended while it imported them: "
-            f"python -c 'import {', '.join(PRELOADED[:4])}' shows why"
+            f"python -c 'import {', '.join(PRELOADED[:5])}' shows why"
         ) from error
     try:
         process.join()

@@ -74,6 +74,34 @@ def test_detector_boxes_below_the_score_are_left_out(samples):
     assert (WSOLVisualizationHook().picture(sample) == 128).all()
 
 
+class OnGPU(torch.Tensor):
+    """Refuses what a tensor on a GPU refuses."""
+
+    def __array__(self, *_, **__):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def numpy(self, **_):
+        return self.__array__()
+
+    def cpu(self, **_):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_what_a_detector_leaves_on_the_gpu_is_drawn(samples):
+    """Its data preprocessor moves the true boxes there, too."""
+    sample = DataSample(metainfo=dict(img_path=samples[0].img_path))
+    found, truth = (
+        torch.tensor([box]).as_subclass(OnGPU) for box in ([5.0, 5, 20, 40], [50.0, 5, 70, 40])
+    )
+    scores = torch.tensor([0.9]).as_subclass(OnGPU)
+    instances = InstanceData(bboxes=found, scores=scores)
+    sample.set_field(instances, "pred_instances", dtype=InstanceData)
+    sample.set_field(InstanceData(bboxes=truth), "gt_instances", dtype=InstanceData)
+    picture = WSOLVisualizationHook().picture(sample)
+    np.testing.assert_array_equal(picture[39, 5], PREDICTION)
+    np.testing.assert_array_equal(picture[39, 50], GROUND_TRUTH)
+
+
 def test_interval_counts_images(samples, tmp_path):
     visualizer = Visualizer()
     runner = SimpleNamespace(visualizer=visualizer, epoch=1)

@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from wsol_mm.datasets.pixels import read_image
+from wsol_mm.evaluation.view import as_array
 from wsol_mm.functional.box_rule import BoxRule
 from wsol_mm.functional.geometry import to_original_frame
 from wsol_mm.registry import HOOKS
@@ -84,7 +85,7 @@ class WSOLVisualizationHook(Hook):
             instances = instances[keep]
             boxes, scores = instances.bboxes.cpu().numpy(), instances.scores.cpu().numpy()
         if "gt_instances" in sample:
-            truth = np.asarray(sample.gt_instances.bboxes, dtype=float)
+            truth = as_array(sample.gt_instances.bboxes)
             image = draw_boxes(image, truth, GROUND_TRUTH)
         return draw_boxes(image, boxes, PREDICTION, scores)
 
