@@ -15,7 +15,7 @@ from studies.harness.images import PARTS, Interval, difference, level
 from studies.harness.report import markdown_table, write_block
 from studies.harness.store import Result
 from studies.photographs.detector_tables import COLUMNS, detectors_table, makers_table
-from studies.photographs.rows import BENCHES, DETECTORS, Bench, Row
+from studies.photographs.rows import BENCHES, DETECTORS, MIXED, Bench, Row
 from studies.photographs.search import tuned_bench
 from wsol_mm.io import atomic_write
 
@@ -31,7 +31,7 @@ NUMBERS = {
 MAIN = ("gt_known", "max_box_acc_v2")
 FIRST_PAGE, OTHER_DATA = "photographs.md", "photographs/other_data.md"
 APART_PAGE, DETECTORS_PAGE = "photographs/taken_apart.md", "photographs/detectors.md"
-REFINERS_PAGE = "photographs/refiners.md"
+REFINERS_PAGE, BENCHMARKS_PAGE = "photographs/refiners.md", "benchmarks.md"
 # Rows of the page's tables and pictures; all others stand in the csv.
 HEADLINE = {
     "birds": (
@@ -52,6 +52,7 @@ FEW = (
 # Birds' rows that take one thing of a method away, or put the truth in its place, by method.
 APART = {
     "bridgegap": (
+        "CAM, eight epochs",
         *("BridgeGap, dropout", "BridgeGap, similarity", "BridgeGap, norm"),
         *("BridgeGap, dropout + similarity", "BridgeGap, dropout + norm"),
         *("BridgeGap, similarity + norm", "BridgeGap"),
@@ -317,6 +318,7 @@ def write_pages(docs: Path, kept: Path, readme: Path | None = None) -> None:
         if name == "birds":
             _write_apart(lines, docs)
             _write_detectors(lines, docs)
+            _write_mixed(lines, docs)
             if readme:
                 write_block(readme, "photographs", readme_table(lines))
         print(f"{name}: {len(lines)} lines")
@@ -339,3 +341,10 @@ def _write_detectors(lines: Sequence[Line], docs: Path) -> None:
     for block, table in (("detectors", detectors_table), ("makers", makers_table)):
         if text := table(lines):
             write_block(docs / DETECTORS_PAGE, f"photographs_{block}", text)
+
+
+def _write_mixed(lines: Sequence[Line], docs: Path) -> None:
+    """Rows in mixed precision against the same rows in full."""
+    last = [line for line in lines if line.checkpoint == "last"]
+    text = short_table(last, [row.name for row in MIXED], baselines=True)
+    write_block(docs / BENCHMARKS_PAGE, "photographs_mixed", text)

@@ -164,6 +164,10 @@ ABLATION = tuple(
         {"dropout": False, "similarity": True, "norm": True},
     )
 )
+# What of BridgeGap are its two epochs more.
+LONGER = Row(
+    "CAM, eight epochs", "cam", {"train_cfg.max_epochs": 8}, seeds=5, checkpoints=("last",)
+)
 KINDS = (
     Row("CAM, norm map F", "cam", test_options=MAPS["F"]),
     Row("CAM, similarity map S", "cam", test_options=MAPS["S"]),
@@ -603,6 +607,7 @@ CAM, BRIDGE_GAP = (
 )
 MASKED = (
     CAM,
+    replace(LONGER, seeds=3),
     BRIDGE_GAP,
     *(replace(row, checkpoints=("last",)) for row in (DDT, TOKEN_CUT, SD_CAM)),
     *(behind(row, "ARM", "ARM") for row in (CAM, BRIDGE_GAP, TOKEN_CUT, SD_CAM)),
@@ -693,6 +698,7 @@ BENCHES: dict[str, Bench] = {
             *KINDS,
             *REFINED,
             *ABLATION,
+            LONGER,
             *DETECTORS,
             *MAKERS,
             *MIXED,
