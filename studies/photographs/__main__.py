@@ -63,7 +63,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         each.add_argument("--out", type=Path, default=Path("work_dirs/photographs"), help="of run")
     for each in (gallery, curves):
         each.add_argument("--rows", nargs="+", required=True, help="of the bench birds")
-        each.add_argument("--seed", type=int, default=0)
+    gallery.add_argument("--seed", type=int, default=0)
+    curves.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     curves.add_argument("--key", required=True, help="of the training's log, by epoch")
     return parser.parse_args(argv)
 
@@ -121,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             bench = BENCHES["birds"]
             rows = [bench.row(name) for name in args.rows]
-            found = write_curves(bench, rows, args.key, args.docs, root=args.out, seed=args.seed)
+            found = write_curves(bench, rows, args.key, args.docs, root=args.out, seeds=args.seeds)
             print(f"{args.key}: {found} of {len(rows)} rows")
             return 0 if found == len(rows) else 1
         if args.command == "refiners":

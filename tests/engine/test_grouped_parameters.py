@@ -8,6 +8,7 @@ from torch import nn
 
 from wsol_mm.apis.command import build_runner
 from wsol_mm.engine import merge_groups
+from wsol_mm.engine.strict_checkpoint import check_groups
 from wsol_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 GROUPED = {"constructor": "wsol_mm.GroupedOptimWrapperConstructor"}
@@ -99,6 +100,16 @@ def test_the_tools_take_it_where_a_config_names_none(named, built, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         build_runner(cfg)
     assert found == [built]
+
+
+def test_a_state_of_other_groups_is_refused_with_the_way_out():
+    model = network()
+    theirs, ours = wrapper(model, "SGD"), wrapper(model, "SGD", **GROUPED)
+    saved = {"optimizer": theirs.optimizer.state_dict()}
+    check_groups(theirs, saved, "epoch_1.pth")
+    check_groups(ours, {"state_dict": {}}, "epoch_1.pth")
+    with pytest.raises(ValueError, match=r"epoch_1.pth: .* 10 groups .* has 7: .*DefaultOptim"):
+        check_groups(ours, saved, "epoch_1.pth")
 
 
 def test_it_is_found_by_its_name():

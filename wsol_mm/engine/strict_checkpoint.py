@@ -151,6 +151,8 @@ class StrictCheckpointHook(Hook):
         if not starts:
             name = runner._load_from or "the checkpoint"
             load_whole(runner.model, checkpoint, name, self.allow_missing)
+            if runner._resume:
+                check_groups(runner.optim_wrapper, checkpoint, name)
             meta = (checkpoint.get("meta") or {}).get("dataset_meta") or {}
             self._trained = tuple(meta.get("classes") or meta.get("CLASSES") or ())
 
@@ -185,6 +187,23 @@ class StrictCheckpointHook(Hook):
             f"{loaded} of {len(parameters)} parameters come from checkpoints"
             + (f"; with initial values: {', '.join(initial)}" if loaded and initial else "")
         )
+
+
+def check_groups(optim_wrapper: Any, checkpoint: Mapping[str, Any], name: str) -> None:
+    """Refuse to go on with an optimizer whose parameters were grouped in another way.
+
+    Raises:
+        ValueError: The numbers of groups differ.
+    """
+    saved = (checkpoint.get("optimizer") or {}).get("param_groups")
+    mine = getattr(getattr(optim_wrapper, "optimizer", None), "param_groups", None)
+    if saved is None or mine is None or len(saved) == len(mine):
+        return
+    raise ValueError(
+        f"{name}: its optimizer has {len(saved)} groups of parameters and this training's has "
+        f"{len(mine)}: resume with the paramwise_cfg and the optim_wrapper.constructor that it was "
+        "trained with (DefaultOptimWrapperConstructor for a checkpoint of MMEngine's own tools)"
+    )
 
 
 def _openmmlab_table() -> dict[str, str]:

@@ -32,17 +32,21 @@ def test_a_resumed_training_goes_on_and_validations_are_no_epochs(tmp_path):
 
 def test_rows_become_a_table_and_what_is_not_trained_is_said(tmp_path, capsys):
     names = ("classification expert", "localization expert")
-    trial = BIRDS.trial(BIRDS.row(names[0]), 1, tmp_path / "data")
-    rows = [{"epoch": epoch, "foreground_share": 0.6 / epoch} for epoch in (1, 2)]
-    write_log(trial_folder(trial, tmp_path) / "train", "20260101_000000", *rows)
+    for seed, share in ((1, 0.6), (2, 0.4)):
+        trial = BIRDS.trial(BIRDS.row(names[0]), seed, tmp_path / "data")
+        rows = [{"epoch": epoch, "foreground_share": share / epoch} for epoch in (1, 2)]
+        write_log(trial_folder(trial, tmp_path) / "train", "20260101_000000", *rows)
     docs = tmp_path / "docs"
     docs.mkdir()
-    words = ["curves", "--key", "foreground_share", "--rows", *names, "--seed", "1"]
+    words = ["curves", "--key", "foreground_share", "--rows", *names, "--seeds", "1", "2"]
     assert main([*words, "--out", str(tmp_path), "--docs", str(docs)]) == 1
-    assert "left out: localization expert: no foreground_share" in capsys.readouterr().out
+    assert "left out: localization expert, seed 2: no foreground_share" in capsys.readouterr().out
     assert (
-        "| classification expert | 0.600 | 0.300 |"
+        "| classification expert | 2 | 0.500 | 0.250 |"
         in (docs / "photographs/taken_apart.md").read_text()
     )
-    table = (docs / "photographs/foreground_share.csv").read_text().splitlines()
-    assert table == ["method,epoch 1,epoch 2", "classification expert,0.600,0.300"]
+    assert (docs / "photographs/foreground_share.csv").read_text().splitlines() == [
+        "method,seed,epoch 1,epoch 2",
+        "classification expert,1,0.600,0.300",
+        "classification expert,2,0.400,0.200",
+    ]
