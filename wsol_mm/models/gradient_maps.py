@@ -15,6 +15,8 @@ from wsol_mm.models.feature_site import FeatureSite
 
 # One needs the images' gradients, the other second derivatives.
 _UNFIT = ("FullGrad", "ShapleyCAM")
+# Their maps are the features' own, the same for every class.
+_KNOW_NO_CLASS = ("EigenCAM", "FEM", "KPCA_CAM")
 
 
 def extractor_classes() -> dict[str, Any]:
@@ -102,11 +104,13 @@ def gradient_maps(
     # It has recorded nothing yet: features and gradients are handed to it.
     extractor.activations_and_grads.release()
     activations = site.to_map(output).detach().float().cpu().numpy()
+    once = extractor_type.__name__ in _KNOW_NO_CLASS
     maps = [
         _maps_of_one_class(extractor, inputs, logits, output, activations, site, column)
-        for column in labels.T
+        for column in labels.T[: 1 if once else None]
     ]
-    return logits.detach(), labels, torch.stack(maps, dim=1)
+    stacked = torch.stack(maps, dim=1)
+    return logits.detach(), labels, stacked.expand(-1, labels.shape[1], -1, -1)
 
 
 def _differentiable_behind(

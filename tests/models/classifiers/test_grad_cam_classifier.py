@@ -8,6 +8,8 @@ from mmengine.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import nn
 
+from wsol_mm.models import gradient_maps
+
 METHODS = (
     "AblationCAM",
     "EigenCAM",
@@ -131,6 +133,19 @@ def test_every_method_gives_maps(images, method):
     assert sample.map_labels[0] == 3
     assert sample.pred_maps.shape == (len(sample.map_labels), 3, 3)
     assert (sample.pred_maps >= 0).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("method", METHODS)
+def test_maps_that_know_no_class_are_computed_once(images, method, monkeypatch):
+    model, samples = build(method), labelled(3, 0)
+    maps = torch.stack([each.pred_maps for each in model.predict(images[:2], samples)])
+    same = bool((maps == maps[:, :1]).all())
+    assert same == (method in gradient_maps._KNOW_NO_CLASS)
+    if same:
+        monkeypatch.setattr(gradient_maps, "_KNOW_NO_CLASS", ())
+        one_by_one = [each.pred_maps for each in model.predict(images[:2], samples)]
+        assert torch.equal(torch.stack(one_by_one), maps)
 
 
 @torch.no_grad()
