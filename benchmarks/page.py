@@ -363,8 +363,9 @@ def training(records: Records) -> str:
     methods = [row["method"] for row in next(iter(records.values())).rows]
     rows = [[m, *(f"{record.row(m)[key]:.3g}" for record, key in columns)] for m in methods]
     s = next(iter(records.values())).settings
-    about = f"{s['network']}, batch {s['batch']}, {s['side']} px, wall time, median of "
-    return f"{about}{s['rounds']} steps:\n\n{table(heads, rows)}"
+    fewest = min(record.settings["rounds"] for record in records.values())
+    about = f"{s['network']}, batch {s['batch']}, {s['side']} px, wall time, median of at least "
+    return f"{about}{fewest} steps:\n\n{table(heads, rows)}"
 
 
 def targets(records: Records) -> str:
