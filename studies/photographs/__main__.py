@@ -79,7 +79,7 @@ def wanted(
         bench.trial(row, seed, data, checkpoint)
         for seed in (seeds or range(last))
         for row in rows
-        if seeds or seed < row.seeds
+        if seed < row.seeds or (seeds and not bench.test_only)
         for checkpoint in (("last",) if bench.test_only else row.checkpoints)
     ]
 

@@ -1,8 +1,8 @@
 """Parameters that share their options in one group of the optimizer.
 
 MMEngine's constructor makes a group of each parameter as soon as a config has ``paramwise_cfg``.
-PyTorch's optimizers update the tensors of a group together, so that a step of ResNet-50's 161
-groups is thousands of kernels on a GPU where a few would do.
+PyTorch's optimizers update the tensors of a group together on a GPU, so that ResNet-50's 161 groups
+are 161 updates where two would do.
 """
 
 from __future__ import annotations

@@ -61,6 +61,15 @@ def test_trials_come_seed_by_seed_with_both_checkpoints():
     assert {trial.data_root for trial in trials} == {"data/birds-seed3/CUB", "data/birds-seed4/CUB"}
 
 
+def test_what_is_not_trained_has_no_further_seeds():
+    """Of the same weights a second seed would be the same test again."""
+    bench = BENCHES["ilsvrc"]
+    (trial,) = command.wanted(bench, ["Eigen-CAM"], [0, 1], DATA)
+    assert trial.seed == 0
+    assert command.wanted(bench, ["Eigen-CAM"], [1], DATA) == []
+    assert len(command.wanted(BENCHES["pets"], ["CAM"], [0, 7], DATA)) == 2
+
+
 def test_an_unknown_row_is_named():
     with pytest.raises(KeyError, match="no row 'CAMM'; rows are CAM, HaS"):
         BENCHES["birds"].row("CAMM")
