@@ -21,13 +21,10 @@ from typing import IO, Any
 PRELOADED = [
     "wsol_mm",
     "mmengine.runner",
-    "mmpretrain.datasets",
+    "wsol_mm.datasets",  # MMPretrain's data sets without the line that they print
     "mmpretrain.models",
     "mmdet.models",
-    *(
-        f"wsol_mm.{part}"
-        for part in ("apis", "datasets", "engine", "evaluation", "models", "visualization")
-    ),
+    *(f"wsol_mm.{part}" for part in ("apis", "engine", "evaluation", "models", "visualization")),
 ]
 ENVIRONMENT = {
     # Waiting OpenMP threads sleep: spinning slows small steps tenfold when cores are shared.
