@@ -150,8 +150,8 @@ def write_csv(lines: Sequence[Line], path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         head = ["method", "checkpoint", "seeds", "epochs"]
         for heading in numbers.values():
-            head += [heading, f"{heading} low", f"{heading} high"]
-            head += [f"{heading} difference", "low", "high"]
+            for each in (heading, f"{heading} difference"):
+                head += [each, f"{each} low", f"{each} high"]
         head += ["PxAP"] if masked else []
         writer.writerow([*head, "training s", "device", "notes"])
         for line in lines:

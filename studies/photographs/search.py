@@ -93,7 +93,6 @@ def tuned(row: Row, options: Mapping[str, Any]) -> Row:
         name=f"{row.name}, tuned",
         options={**row.options, **options},
         baseline=row.baseline and f"{row.baseline}, tuned",
-        seeds=3,
         notes="",
     )
 

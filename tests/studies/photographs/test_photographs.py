@@ -14,7 +14,7 @@ from studies.harness.trial import resolved_config, trial_key
 from studies.photographs import __main__ as command
 from studies.photographs import report, search
 from studies.photographs.data import prepare
-from studies.photographs.rows import BENCHES, Row
+from studies.photographs.rows import BENCHES, OPEN, Row
 
 ROWS = [
     pytest.param(bench, row, id=f"{name}-{row.name}")
@@ -68,6 +68,13 @@ def test_what_is_not_trained_has_no_further_seeds():
     assert trial.seed == 0
     assert command.wanted(bench, ["Eigen-CAM"], [1], DATA) == []
     assert len(command.wanted(BENCHES["pets"], ["CAM"], [0, 7], DATA)) == 2
+
+
+def test_what_three_seeds_leave_open_has_five_with_its_baseline():
+    bench = BENCHES["birds"]
+    rows = [bench.row(name) for name in OPEN]
+    assert all(row.seeds == 5 for row in rows)
+    assert all(bench.row(row.baseline).seeds == 5 for row in rows)
 
 
 def test_an_unknown_row_is_named():
@@ -199,7 +206,9 @@ def test_masks_have_columns_of_their_own(tmp_path):
     assert cells[-4:] == ["40.5", "**+10.0 [+10.0, +10.0]**", "30.0", "50.5"]
     assert "Mask IoU is a mean over images" in text
     head, *rows = (tmp_path / "photographs/pets.csv").read_text().splitlines()
-    assert {"mask IoU difference", "PxAP"} <= set(head.split(","))
+    columns = head.split(",")
+    assert {"mask IoU difference", "mask IoU difference low", "PxAP"} <= set(columns)
+    assert len(set(columns)) == len(columns)
     assert {"40.50", "50.5"} <= set(rows[1].split(","))
 
 
