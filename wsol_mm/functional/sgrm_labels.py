@@ -18,6 +18,7 @@ from wsol_mm.functional.superpixels import superpixel_means, superpixels
 
 __all__ = [
     "IGNORE",
+    "SGRM_PRESETS",
     "FinalMask",
     "Labels",
     "Pivot",
@@ -117,6 +118,16 @@ class SGRMSettings:
         if self.pivot == "otsu":  # above the last grey level that is cut away, below 1
             return (otsu_level(to_grey(values)) + 1) / 256
         return float(self.pivot)
+
+
+# Named settings: the paper's, and thresholds about a third of the map, where the objects of a
+# convolutional network's maps begin: chosen on val photographs, docs/photographs/refiners.md.
+SGRM_PRESETS: dict[str, SGRMSettings] = {
+    "lcar": SGRMSettings(),
+    "narrow": SGRMSettings(
+        low=0.25, high=0.4, superpixel_low=0.25, superpixel_high=0.35, mask="vote"
+    ),
+}
 
 
 def threshold_at(threshold: float, pivot: float) -> float:

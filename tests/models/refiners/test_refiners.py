@@ -13,6 +13,7 @@ from mmpretrain.structures import DataSample
 
 from wsol_mm.functional.arm import ARM_PRESETS, ARMSettings, refine_maps
 from wsol_mm.functional.sgrm import SGRMSettings, repredict
+from wsol_mm.functional.sgrm_labels import SGRM_PRESETS
 from wsol_mm.models.refiners import build_refiners, refine, refine_samples
 from wsol_mm.models.refiners.refiner import input_images
 from wsol_mm.registry import MODELS
@@ -173,3 +174,11 @@ def test_arm_has_named_settings_and_refuses_others():
     assert printed.settings == replace(ARM_PRESETS["lcar"], iterations=7)
     with pytest.raises(ValueError, match=r"preset must be one of \['afa', 'lcar'\], got 'paper'"):
         build_refiners([{"type": "wsol_mm.ARM", "preset": "paper"}])
+
+
+def test_sgrm_has_the_papers_settings_and_narrow_ones_and_refuses_others():
+    assert build_refiners([{"type": "wsol_mm.SGRM"}])[0].settings == SGRMSettings()
+    narrow = build_refiners([{"type": "wsol_mm.SGRM", "preset": "narrow", "train_scale": 0.5}])[0]
+    assert narrow.settings == replace(SGRM_PRESETS["narrow"], train_scale=0.5)
+    with pytest.raises(ValueError, match=r"one of \['lcar', 'narrow'\], got 'paper'"):
+        build_refiners([{"type": "wsol_mm.SGRM", "preset": "paper"}])

@@ -2,12 +2,20 @@
 
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from studies.photographs import refiners
-from studies.photographs.rows import BENCHES, chosen_chains
+from studies.photographs.rows import BENCHES, CHOSEN, chosen_chains
+from wsol_mm.functional.sgrm_labels import SGRM_PRESETS, SGRMSettings
+
+
+def test_the_narrow_preset_is_what_val_chose():
+    chosen = json.loads(CHOSEN.read_text())["SGRM"]["chosen"]
+    narrow = SGRM_PRESETS["narrow"]
+    assert SGRMSettings(**chosen) == replace(narrow, train_scale=chosen["train_scale"])
 
 
 def args(tmp_path, **keys):
