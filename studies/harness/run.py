@@ -168,7 +168,8 @@ def run_trials(
             state = "failed" if isinstance(outcome, Exception) else _headline(outcome)
             label = f"{trials[index].name} seed {trials[index].seed}"
             line = f"[{len(outcomes)}/{len(trials)}] {label}: {state}"
-            print(f"{line} ({time.time() - start:.0f} s)", flush=True)
+            # whole with its end, or two threads' lines run together
+            print(f"{line} ({time.time() - start:.0f} s)\n", end="", flush=True)
 
     with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
         try:
