@@ -1,0 +1,49 @@
+"""What the bench's pages say in words is what its tables have."""
+
+import csv
+import re
+
+import pytest
+
+from studies.harness.trial import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = ("photographs.md", *(f"photographs/{name}.md" for name in ("taken_apart", "detectors")))
+PAGES = (*PAGES, "photographs/other_data.md", "photographs/refiners.md")
+BLOCK = re.compile(r"<!-- (\w+):begin -->.*?<!-- \1:end -->", re.DOTALL)
+NUMBER = r"([-+]?\d*\.?\d+)"
+INTERVAL = re.compile(rf"{NUMBER} \[{NUMBER}, {NUMBER}\]")
+
+
+def measured() -> list[tuple[float, ...]]:
+    """Every interval of the csv files: mean, low end, high end, and what is lost where it gains."""
+    found = []
+    for path in sorted((DOCS / "photographs").glob("*.csv")):
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                for key in row:
+                    ends = (key, f"{key} low", f"{key} high")
+                    if all(row.get(end) for end in ends):
+                        mean, low, high = (float(row[end]) for end in ends)
+                        found += [(mean, low, high), (-mean, -high, -low)]
+    return found
+
+
+def close(quoted: str, value: float) -> bool:
+    """Whether a quoted number is the value, but for the digits left out."""
+    step = 10.0 ** -len(quoted.partition(".")[2])
+    return abs(float(quoted) - value) <= 0.5 * step + 0.006  # the csv rounds to .01
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_interval_in_words_is_in_a_table(page):
+    text = " ".join(BLOCK.sub("", (DOCS / page).read_text()).split())
+    known = measured()
+    quoted = INTERVAL.findall(text)
+    wrong = [
+        "{} [{}, {}]".format(*three)
+        for three in quoted
+        if not any(all(map(close, three, found)) for found in known)
+    ]
+    assert quoted
+    assert not wrong, f"{page}: no row has {wrong}; write what the tables say"
