@@ -57,6 +57,17 @@ def test_what_changed_stands_once_with_all_its_rows():
     assert "measured again" not in page.blocks(fresh)["cost"]
 
 
+def test_what_changed_names_its_csv_where_others_are_current():
+    changed = {"CAM": "x differs"}
+    one = {
+        name: replace(each, changed=changed if name == "cost_vgg16" else {})
+        for name, each in RECORDS.items()
+    }
+    assert "again** in cost_vgg16.csv: CAM: x differs." in page.blocks(one)["cost"]
+    every = {name: replace(each, changed=changed) for name, each in RECORDS.items()}
+    assert "again**: CAM: x differs." in page.blocks(every)["cost"]
+
+
 def test_an_exceeded_limit_is_said():
     assert "Every limit holds." in page.blocks(RECORDS)["cost"]
     rows = [dict(row) for row in RECORDS["cost_vgg16"].rows]
