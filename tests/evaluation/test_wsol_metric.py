@@ -122,6 +122,8 @@ def test_the_table_shows_source_stamp_and_trivial_predictors(caplog):
     assert lines["max_box_acc"].endswith("(oracle)")
     assert "[" in lines["top1_loc"]
     assert "side" in lines["trivial_centre_iou50"]
+    papers = " / ".join(lines[key].split()[1] for key in ("top1_loc", "top5_loc", "gt_known"))
+    assert lines["as"] == f"as papers print it, Top-1 Loc / Top-5 Loc / GT-known: {papers}"
     assert '"normalization": "ivr", "percentile": 30' in lines["stamp:"]
 
 

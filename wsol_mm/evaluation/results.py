@@ -171,7 +171,7 @@ class Results:
         return f"degenerate predictions among {images} images, counted as wrong: {kinds}"
 
     def table(self) -> str:
-        """Numbers, intervals, thresholds and their sources, then the trivial predictors."""
+        """Numbers, intervals, thresholds and their sources, a paper's line, trivial predictors."""
         metrics, thresholds = self.numbers["metrics"], self.numbers["thresholds"]
         source = self.stamp["threshold"]["source"]
         lines = [f"{'metric':26}{'value':>8}  {'95 % interval':17}threshold"]
@@ -195,6 +195,10 @@ class Results:
         for key in metrics:
             if key not in trivial:
                 add(key)
+        papers = {"top1_loc": "Top-1 Loc", "top5_loc": "Top-5 Loc", "gt_known": "GT-known"}
+        if papers.keys() <= metrics.keys():
+            values = " / ".join(f"{metrics[key]:.2f}" for key in papers)
+            lines.append(f"as papers print it, {' / '.join(papers.values())}: {values}")
         if trivial:
             lines.append("trivial predictors, same protocol")
         for key in trivial:
