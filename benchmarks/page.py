@@ -72,7 +72,7 @@ def origins(records: Records, letters: Mapping[str, str]) -> str:
     """Where numbers are from, and what must be measured again and why."""
     lines: list[str] = []
     changed: dict[str, dict[str, None]] = {}
-    stale: dict[str, list[str]] = {}
+    stale: dict[str, dict[str, None]] = {}
     for record in records.values():
         files = ", ".join(f"[{name}](benchmarks/{name})" for name in csv_names(record))
         lines.append(
@@ -81,7 +81,7 @@ def origins(records: Records, letters: Mapping[str, str]) -> str:
         )
         for rows, what in record.changed.items():
             changed.setdefault(what, {}).update(dict.fromkeys(filter(None, rows.split("; "))))
-            stale.setdefault(what, []).append(f"{record.name}.csv")
+            stale.setdefault(what, {})[f"{record.name}.csv"] = None
     for what, rows in changed.items():
         within = f" in {', '.join(stale[what])}" if len(stale[what]) < len(records) else ""
         of = f": {'; '.join(rows)}" if rows else ""

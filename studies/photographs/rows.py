@@ -699,7 +699,7 @@ BIRDS = (
     *MAKERS,
     *MIXED,
 )
-# Claims that three seeds leave open, zero inside, have five, and so has what they compare with.
+# Of the rows that three seeds leave open, zero inside, these have five, as have their baselines.
 OPEN = {
     *("BridgeGap, norm", "BridgeGap, dropout + similarity"),
     *(

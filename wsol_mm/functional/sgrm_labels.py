@@ -121,7 +121,8 @@ class SGRMSettings:
 
 
 # Named settings: the paper's, and thresholds about a third of the map, where the objects of a
-# convolutional network's maps begin: chosen on val photographs, docs/photographs/refiners.md.
+# convolutional network's maps begin: chosen on val photographs at a quarter of the resolution,
+# docs/photographs/refiners.md.
 SGRM_PRESETS: dict[str, SGRMSettings] = {
     "lcar": SGRMSettings(),
     "narrow": SGRMSettings(
