@@ -73,7 +73,6 @@ def claims_table(groups: Mapping[str, Sequence[MeasuredEffect]]) -> str:
 
 def write_csv(entries: Sequence[MeasuredEffect], path: Path) -> None:
     """Every number of a group: claim, notes, both sides, difference, interval."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(
@@ -94,18 +93,22 @@ def write_csv(entries: Sequence[MeasuredEffect], path: Path) -> None:
 
 
 def write_page(groups: Mapping[str, Sequence[MeasuredEffect]], page: Path) -> None:
-    """Write the table's block, the picture and the csv of every group.
+    """Write the table's block, the picture, and the csv of every group and of what is missing.
 
     Args:
         groups: Measured rows by group.
         page: The document; pictures and csv go to the folder of its name.
     """
     folder = page.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for group, entries in groups.items():
         measured = [entry for entry in entries if entry.baseline]
+        table = folder / f"{group}.csv"
         if measured:
-            write_csv(measured, folder / f"{group}.csv")
+            write_csv(measured, table)
+        else:  # numbers of results that are dropped must not stay
+            table.unlink(missing_ok=True)
         rows += [
             (f"{GROUP_NAMES.get(group, group)}: {entry.effect.name}", [span])
             for entry in measured
@@ -119,12 +122,21 @@ def write_page(groups: Mapping[str, Sequence[MeasuredEffect]], page: Path) -> No
         for result in results
     )
     missing = [
-        f"{GROUP_NAMES.get(group, group)}: {', '.join(e.effect.name for e in left)}"
+        (GROUP_NAMES.get(group, group), entry.effect.name, entry.effect.claim)
         for group, entries in groups.items()
-        if (left := [entry for entry in entries if not entry.baseline])
+        for entry in entries
+        if not entry.baseline
     ]
     text = [claims_table(groups)]
+    table = folder / "not_measured.csv"
+    table.unlink(missing_ok=True)
     if missing:
-        text.append(f"Not measured: {'; '.join(missing)}.")
+        with atomic_write(table) as temporary, temporary.open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("study", "row", "claim"), *missing])
+        studies = len({study for study, *_ in missing})
+        text.append(
+            f"Not measured, or not since a part of theirs changed: {len(missing)} rows of "
+            f"{studies} studies ([which]({folder.name}/{table.name}))."
+        )
     text.append(f"Machine: {machines or 'none yet'}.")
     write_block(page, "claims", "\n\n".join(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -250,7 +250,6 @@ CAUSAL = (
         },
         inputs=EXPERTS,
         baseline="CI-CAM, second loss alone",
-        seeds=3,
         checkpoints=("last",),
     ),
     Row(
@@ -262,7 +261,6 @@ CAUSAL = (
             "model.loc_guidance": None,
         },
         inputs={"cls_expert": "classification expert"},
-        seeds=3,
         baseline="CI-CAM, second loss alone",
     ),
     Row(
@@ -274,7 +272,6 @@ CAUSAL = (
             "model.cls_guidance": None,
         },
         inputs={"loc_expert": "localization expert"},
-        seeds=3,
         baseline="CI-CAM, second loss alone",
     ),
 )
@@ -701,26 +698,51 @@ BIRDS = (
 )
 # Of the rows that three seeds leave open, zero inside, these have five, as have their baselines.
 OPEN = {
-    *("BridgeGap, norm", "BridgeGap, dropout + similarity"),
-    *(
-        f"{name}{suffix} on {maker}'s boxes"
-        for name in ("Faster R-CNN", "FCOS")
-        for suffix in ("", " with WE")
-        for maker in (WEAK_MAKER, BEST_MAKER)
-    ),
-    BEST_MAKER,
+    "birds": {
+        *("BridgeGap, norm", "BridgeGap, dropout + similarity"),
+        *(
+            f"{name}{suffix} on {maker}'s boxes"
+            for name in ("Faster R-CNN", "FCOS")
+            for suffix in ("", " with WE")
+            for maker in (WEAK_MAKER, BEST_MAKER)
+        ),
+        *(
+            f"{name} on {WEAK_MAKER}'s boxes"
+            for name in (
+                *("Faster R-CNN, eta alone", "FCOS, eta alone", "CLN", "CLN with WE"),
+                *("Deformable DETR", "Deformable DETR with WE"),
+            )
+        ),
+        BEST_MAKER,
+    },
+    "tiny_imagenet": {
+        *("CAM", "CI-CAM", "CI-CAM, second loss alone"),
+        *("classification expert", "localization expert", "KG-CI-CAM"),
+        *(f"KG-CI-CAM, {kind} expert alone" for kind in ("classification", "localization")),
+        "KG-CI-CAM, temperature 1",
+    },
 }
+
+
+def with_five(bench: str, rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Rows of a bench, those of ``OPEN`` with five seeds."""
+    names = OPEN.get(bench, set())
+    return tuple(replace(row, seeds=5) if row.name in names else row for row in rows)
+
 
 BENCHES: dict[str, Bench] = {
     "birds": Bench(
         "six classes of CUB-200-2011: 144 training, 36 val, 143 test images",
         "birds-seed{seed}/CUB",
-        tuple(replace(row, seeds=5) if row.name in OPEN else row for row in BIRDS),
+        with_five("birds", BIRDS),
     ),
     "tiny_imagenet": Bench(
         "thirty classes of Tiny ImageNet at 128 px: 3000 training, 600 val, 1500 test images",
         "tiny_imagenet_mini",
-        tuple(small(row) for row in (METHODS[0], *CAUSAL) if row.options != ADAM),
+        with_five(
+            "tiny_imagenet",
+            [small(row) for row in (METHODS[0], *CAUSAL) if row.options != ADAM],
+        ),
         TINY,
     ),
     "pets": Bench(

@@ -7,8 +7,9 @@ import pytest
 
 from studies.effects import effect as effects
 from studies.effects import page
+from studies.effects.__main__ import KEPT
 from studies.harness.store import result_file
-from studies.harness.trial import Trial
+from studies.harness.trial import ROOT, Trial
 
 BASE = Trial("configs/cam/resnet18_toy.py")
 LATER = "configs/adl/resnet18_toy.py"
@@ -85,11 +86,21 @@ def test_the_page_has_claims_machines_and_what_is_missing(tmp_path):
         keep(method, kept, result(60, wsol_mm="2.0", machine={"processor": "y"}))
     other = replace(ROW, name="other", control=True, method=replace(BASE, config=LATER))
     document.write_text("# Effects\n\n<!-- claims:begin -->\nbefore\n<!-- claims:end -->\n")
-    page.write_page({"lcar": effects.collect([ROW, other], kept)}, document)
+    dropped = tmp_path / "effects/kg_masks.csv"
+    dropped.parent.mkdir()
+    dropped.write_text("numbers of results that are gone")
+    groups = {"lcar": [ROW, other], "kg_masks": [other]}
+    page.write_page({k: effects.collect(rows, kept) for k, rows in groups.items()}, document)
     text = document.read_text()
     assert "before" not in text
     assert "Machine: processor x; torch 2 / processor y." in text
-    assert "Not measured: refinement: other." in text
+    assert "changed: 2 rows of 2 studies ([which](effects/not_measured.csv))" in text
+    missing = (tmp_path / "effects/not_measured.csv").read_text().splitlines()
+    assert missing[1:] == [
+        "refinement,other,a claim",
+        "the localization expert's masks,other,a claim",
+    ]
+    assert not dropped.exists()
     rows = (tmp_path / "effects/lcar.csv").read_text().splitlines()
     assert len(rows) == 1 + len(ROW.metrics)
     assert rows[1].startswith("row,False,a claim,a note,gt_known,50.00,60.00,10.00,10.00,10.00,")
@@ -103,3 +114,9 @@ def test_unclear_rows_get_two_more_seeds(tmp_path):
     longer = effects.extended([clear, unclear], tmp_path)
     assert [row.seeds for row in longer] == [(0, 1, 2), (0, 1, 2, 3, 4)]
     assert effects.extended([unfinished], tmp_path / "none") == [unfinished]
+
+
+def test_the_repository_has_a_csv_of_each_study_with_results_and_no_other():
+    """A csv whose results were dropped would show numbers that nothing stands behind."""
+    docs = {path.stem for path in (ROOT / "docs/effects").glob("*.csv")}
+    assert docs - {"not_measured"} == {path.stem for path in KEPT.glob("*.jsonl")}
