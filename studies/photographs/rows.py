@@ -472,9 +472,16 @@ RANKED = {  # CLN's second stage: a third output learns the IoU of its box and e
 FROM_A_PIXEL = {"model.detector.bbox_head.init_cfg.override.1.bias": 0.0}  # MMDetection's own
 WEIGHTED = {"train_dataloader.sampler": {"_delete_": True, "type": "wsol_mm.ScoreSampler"}}
 FASTER, FCOS, SCR = "wend/faster_rcnn", "wend/fcos", "psol/scr"
+WEND = {
+    "Faster R-CNN": FASTER,
+    "FCOS": FCOS,
+    "CLN": "wend/cln",
+    "Deformable DETR": "wend/deformable_detr",
+}
 PLAIN_FASTER = "Faster R-CNN on CAM's boxes"
 WEAK_MAKER = "CAM"
 BEST_MAKER = "SD-CAM"  # of val
+ENTROPIES = {"": PLAIN, " with WE": {}, ", eta alone": ETA_ALONE, " with plain entropy": ENTROPY}
 DETECTORS = (
     *(
         each
@@ -482,26 +489,16 @@ DETECTORS = (
         for each in (
             detector("SCR", SCR, {}, maker, maker),
             *(
-                detector(f"{name}{suffix}", config, options, maker, baseline)
-                for name, config in (("Faster R-CNN", FASTER), ("FCOS", FCOS))
-                for suffix, options, baseline in (
-                    ("", PLAIN, maker),
-                    (" with WE", {}, f"{name} on {maker}'s boxes"),
+                detector(
+                    f"{name}{suffix}",
+                    config,
+                    options,
+                    maker,
+                    f"{name} on {maker}'s boxes" if suffix else maker,
                 )
+                for name, config in WEND.items()
+                for suffix, options in ENTROPIES.items()
             ),
-        )
-    ),
-    *(
-        detector(f"{name}{suffix}", config, options, "CAM", f"{name} on CAM's boxes")
-        for name, config in (("Faster R-CNN", FASTER), ("FCOS", FCOS))
-        for suffix, options in ((", eta alone", ETA_ALONE), (" with plain entropy", ENTROPY))
-    ),
-    *(
-        each
-        for name, config in (("CLN", "wend/cln"), ("Deformable DETR", "wend/deformable_detr"))
-        for each in (
-            detector(name, config, PLAIN, "CAM", "CAM"),
-            detector(f"{name} with WE", config, {}, "CAM", f"{name} on CAM's boxes"),
         )
     ),
     # What would help on CAM's boxes, one thing at a time.
@@ -700,23 +697,23 @@ BIRDS = (
 OPEN = {
     "birds": {
         *("BridgeGap, norm", "BridgeGap, dropout + similarity"),
+        "CI-CAM, projection at ten times the rate",
+        "CI-CAM, pool of true boxes",
+        "CI-CAM, pool of true boxes, projection at ten times the rate",
+        "classification expert, masks of true boxes",
+        *("classification expert, no foreground loss", "localization expert, no difference loss"),
         *(
             f"{name}{suffix} on {maker}'s boxes"
-            for name in ("Faster R-CNN", "FCOS")
+            for name in ("Faster R-CNN", "FCOS", "CLN")
             for suffix in ("", " with WE")
             for maker in (WEAK_MAKER, BEST_MAKER)
         ),
-        *(
-            f"{name} on {WEAK_MAKER}'s boxes"
-            for name in (
-                *("Faster R-CNN, eta alone", "FCOS, eta alone", "CLN", "CLN with WE"),
-                *("Deformable DETR", "Deformable DETR with WE"),
-            )
-        ),
+        *(f"{name}, eta alone on {WEAK_MAKER}'s boxes" for name in ("Faster R-CNN", "FCOS")),
+        *(f"Deformable DETR{suffix} on {WEAK_MAKER}'s boxes" for suffix in ("", " with WE")),
         BEST_MAKER,
     },
     "tiny_imagenet": {
-        *("CAM", "CI-CAM", "CI-CAM, second loss alone"),
+        *("CAM", "CI-CAM", "CI-CAM, gaussian pool", "CI-CAM, second loss alone"),
         *("classification expert", "localization expert", "KG-CI-CAM"),
         *(f"KG-CI-CAM, {kind} expert alone" for kind in ("classification", "localization")),
         "KG-CI-CAM, temperature 1",
@@ -726,8 +723,7 @@ OPEN = {
 
 def with_five(bench: str, rows: Sequence[Row]) -> tuple[Row, ...]:
     """Rows of a bench, those of ``OPEN`` with five seeds."""
-    names = OPEN.get(bench, set())
-    return tuple(replace(row, seeds=5) if row.name in names else row for row in rows)
+    return tuple(replace(row, seeds=5) if row.name in OPEN[bench] else row for row in rows)
 
 
 BENCHES: dict[str, Bench] = {

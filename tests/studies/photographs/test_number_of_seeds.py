@@ -1,0 +1,34 @@
+"""Three seeds are enough where they say something, and are five where they leave zero inside."""
+
+import csv
+
+import pytest
+
+from studies.harness.trial import ROOT
+from studies.photographs.rows import MIXED
+
+NUMBERS = ("GT-known", "MaxBoxAccV2", "best mask IoU")
+WAITING = {
+    *(row.name for row in MIXED),  # for a GPU
+    "Faster R-CNN, scored by box quality, on CAM's boxes",
+    "Faster R-CNN, weighted by confidence, on CAM's boxes",
+    *("CAM, eight epochs", "SD-CAM + ARM"),  # of pets
+}
+
+
+def says_something(row):
+    spans = [
+        (float(row[f"{name} difference low"]), float(row[f"{name} difference high"]))
+        for name in NUMBERS
+        if row.get(f"{name} difference low")
+    ]
+    return not spans or any(low > 0 or high < 0 for low, high in spans)
+
+
+@pytest.mark.parametrize("bench", ["birds", "birds_tuned", "tiny_imagenet", "pets"])
+def test_a_row_of_three_seeds_has_a_number_with_zero_outside(bench):
+    with (ROOT / f"docs/photographs/{bench}.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["checkpoint"] == "last"]
+    few = [row for row in rows if int(row["seeds"]) < 5 and row["method"] not in WAITING]
+    assert rows
+    assert [row["method"] for row in few if not says_something(row)] == []
