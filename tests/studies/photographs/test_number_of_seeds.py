@@ -8,11 +8,14 @@ from studies.harness.trial import ROOT
 from studies.photographs.rows import MIXED
 
 NUMBERS = ("GT-known", "MaxBoxAccV2", "best mask IoU")
+# Rows that three seeds leave open and that have no more yet.
 WAITING = {
-    *(row.name for row in MIXED),  # for a GPU
-    "Faster R-CNN, scored by box quality, on CAM's boxes",
-    "Faster R-CNN, weighted by confidence, on CAM's boxes",
-    *("CAM, eight epochs", "SD-CAM + ARM"),  # of pets
+    "birds": {
+        *(row.name for row in MIXED),  # trained on a GPU alone
+        "Faster R-CNN, scored by box quality, on CAM's boxes",
+        "Faster R-CNN, weighted by confidence, on CAM's boxes",
+    },
+    "pets": {"CAM, eight epochs", "SD-CAM + ARM"},
 }
 
 
@@ -26,9 +29,10 @@ def says_something(row):
 
 
 @pytest.mark.parametrize("bench", ["birds", "birds_tuned", "tiny_imagenet", "pets"])
-def test_a_row_of_three_seeds_has_a_number_with_zero_outside(bench):
+def test_a_row_of_three_seeds_has_a_number_with_zero_outside_or_waits(bench):
     with (ROOT / f"docs/photographs/{bench}.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["checkpoint"] == "last"]
-    few = [row for row in rows if int(row["seeds"]) < 5 and row["method"] not in WAITING]
+    few = [row for row in rows if int(row["seeds"]) < 5]
+    waiting = WAITING.get(bench, set()) & {row["method"] for row in rows}
     assert rows
-    assert [row["method"] for row in few if not says_something(row)] == []
+    assert {row["method"] for row in few if not says_something(row)} == waiting
