@@ -362,6 +362,7 @@ def behind(row: Row, label: str, *chain: str | dict[str, Any], **keys: Any) -> R
     )
 
 
+ON_GPU = "SGRM trained on a GPU"
 HALF_SGRM = {"type": "wsol_mm.SGRM", "train_scale": 0.5}
 
 
@@ -410,7 +411,7 @@ REFINED = (
             half_sgrm(row, "ARM + SGRM", "ARM"),
         )
     ),
-    behind(METHODS[0], "SGRM, full resolution", "SGRM"),
+    behind(METHODS[0], "SGRM, full resolution", "SGRM", notes=ON_GPU),
     *behind_chosen(METHODS[0]),
 )
 # Maps that know no class, on the frozen network; a linear classifier names the class.
@@ -428,6 +429,16 @@ FROZEN = (
     behind(SD_CAM, "ARM", "ARM"),
     half_sgrm(SD_CAM, "ARM + SeedSign + SGRM", "ARM", "SeedSign"),
     *behind_chosen(SD_CAM, "SeedSign"),
+    # LCAR's whole chain as the paper has it, and with the preset whose thresholds val chose.
+    *(
+        of_masks(
+            behind(SD_CAM, f"ARM + SeedSign + SGRM, {label}", "ARM", "SeedSign", sgrm, notes=ON_GPU)
+        )
+        for label, sgrm in {
+            "full resolution": {"type": "wsol_mm.SGRM"},
+            "narrow preset at full resolution": {"type": "wsol_mm.SGRM", "preset": "narrow"},
+        }.items()
+    ),
 )
 # A step of 16 images of 224 px takes 1.7 s of one core for SCR, 2.5 for FCOS, 2.7 for Faster R-CNN,
 # 3 for CLN and 5.7 for Deformable DETR, nearly all of it in the backbone, so fewer proposals save
