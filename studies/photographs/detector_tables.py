@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from studies.harness.images import level
+import numpy as np
+from numpy.typing import NDArray
+
+from studies.harness.images import Interval, bootstrap, hits, level
 from studies.harness.report import markdown_table
-from studies.photographs.rows import BEST_MAKER, DETECTORS, MAKERS, TRAINING_IMAGES, WEAK_MAKER
+from studies.photographs.rows import (
+    BEST_MAKER,
+    DETECTORS,
+    ENTROPIES,
+    MAKERS,
+    TRAINING_IMAGES,
+    WEAK_MAKER,
+    WEND,
+)
 
 if TYPE_CHECKING:
-    from studies.photographs.report import Line
+    from studies.photographs.report import Line, Seeds
 
 IOUS = {"gt_known_iou30": "IoU .3", "gt_known": "IoU .5", "gt_known_iou70": "IoU .7"}
 TIGHT = "gt_known_iou70"
@@ -52,6 +63,41 @@ def detectors_table(lines: Sequence[Line]) -> str | None:
             tight = f"{level(columns, TIGHT).mean:.1f}"
             rows.append([name, str(len(columns)), *cells, baseline or "", tight, _seconds(line)])
     return markdown_table(rows)
+
+
+def entropies_table(lines: Sequence[Line]) -> str | None:
+    """What each kind of entropy changes over all detectors and makers together.
+
+    A seed's images have the mean over the pairs that the seed has, with and without the entropy;
+    the interval is over seeds and images, as everywhere. None where no pair is measured.
+    """
+    found = _last(lines)
+    rows = [["against none", "pairs", "seeds", *COLUMNS.values()]]
+    for kind in ENTROPIES:
+        pairs = [
+            (found[name.format(kind)].seeds, found[name.format("")].seeds)
+            for detector in WEND
+            for maker in (WEAK_MAKER, BEST_MAKER)
+            for name in (f"{detector}{{}} on {maker}'s boxes",)
+            if kind and {name.format(kind), name.format("")} <= set(found)
+        ]
+        if pairs:
+            seeds = sorted({seed for one, other in pairs for seed in set(one) & set(other)})
+            cells = [_over(pairs, seeds, number).marked for number in COLUMNS]
+            label = kind.removeprefix(",").removeprefix(" with").strip()
+            rows.append([label, str(len(pairs)), str(len(seeds)), *cells])
+    return markdown_table(rows) if len(rows) > 1 else None
+
+
+def _over(pairs: Sequence[tuple[Seeds, Seeds]], seeds: Sequence[int], number: str) -> Interval:
+    """Mean difference of pairs of rows."""
+
+    def of(seed: int) -> NDArray[np.float64]:
+        both = [(one[seed], other[seed]) for one, other in pairs if {seed} <= set(one) & set(other)]
+        changes = [hits(a["images"], number) - hits(b["images"], number) for a, b in both]
+        return np.asarray(np.mean(changes, axis=0))
+
+    return bootstrap(np.stack([of(seed) for seed in seeds]))
 
 
 def _seconds(line: Line) -> str:

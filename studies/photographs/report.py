@@ -14,7 +14,12 @@ from studies.harness.forest import draw_forest
 from studies.harness.images import PARTS, Interval, difference, level
 from studies.harness.report import markdown_table, write_block
 from studies.harness.store import Result
-from studies.photographs.detector_tables import COLUMNS, detectors_table, makers_table
+from studies.photographs.detector_tables import (
+    COLUMNS,
+    detectors_table,
+    entropies_table,
+    makers_table,
+)
 from studies.photographs.rows import BENCHES, DETECTORS, MIXED, Bench, Row
 from studies.photographs.search import tuned_bench
 from wsol_mm.io import atomic_write
@@ -340,7 +345,12 @@ def _write_apart(lines: Sequence[Line], docs: Path) -> None:
 def _write_detectors(lines: Sequence[Line], docs: Path) -> None:
     names = [row.name for row in DETECTORS]
     draw(lines, names, docs / "photographs/detectors.svg", tuple(COLUMNS))
-    for block, table in (("detectors", detectors_table), ("makers", makers_table)):
+    tables = {
+        "detectors": detectors_table,
+        "entropies": entropies_table,
+        "makers": makers_table,
+    }
+    for block, table in tables.items():
         if text := table(lines):
             write_block(docs / DETECTORS_PAGE, f"photographs_{block}", text)
 

@@ -258,16 +258,18 @@ def test_a_row_without_its_baseline_has_no_difference(tmp_path):
     assert Row("x", "cam").seeds == 5
 
 
-def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
+def at_one_threshold(name, right, seed=0):
+    """A result whose boxes at val's threshold are all right at IoU .3 and all wrong at .7."""
+    made = result(right, seed)
+    ends = {"gt_known_iou30": "1" * 20, "gt_known_iou70": "0" * 20}
+    made["images"] |= {"gt_known_iou50": made["images"]["gt_known"], **ends}
     bench = BENCHES["birds"]
+    return bench.trial(bench.row(name), seed, DATA), made
+
+
+def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     hits = {"CAM": 8, "SCR on CAM's boxes": 12, "CAM, training images": 14}
-    found = []
-    for name, right in hits.items():
-        made = result(right, 0)
-        ends = {"gt_known_iou30": "1" * 20, "gt_known_iou70": "0" * 20}
-        made["images"] |= {"gt_known_iou50": made["images"]["gt_known"], **ends}
-        found.append((bench.trial(bench.row(name), 0, DATA), made))
-    keep(tmp_path / "kept/birds.jsonl", found)
+    keep(tmp_path / "kept/birds.jsonl", [at_one_threshold(*item) for item in hits.items()])
     report.write_pages(tmp_path, tmp_path / "kept")
     page = tmp_path / "photographs/detectors.md"
     *_, line = block_of(page, "photographs_detectors").splitlines()
@@ -280,3 +282,25 @@ def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     *_, line = block_of(page, "photographs_makers").splitlines()
     assert line == "| CAM | 1 | 100.0 | 70.0 | 0.0 |"
     assert "SCR" not in block_of(tmp_path / "photographs.md", "photographs_birds")
+
+
+def test_entropies_are_compared_over_all_pairs_that_a_seed_has(tmp_path):
+    plain, weighted = "{} on CAM's boxes", "{} with WE on CAM's boxes"
+    found = [
+        at_one_threshold(plain.format("FCOS"), 8, 0),
+        at_one_threshold(weighted.format("FCOS"), 12, 0),  # 20 points more
+        at_one_threshold(plain.format("FCOS"), 8, 1),
+        at_one_threshold(weighted.format("FCOS"), 8, 1),
+        at_one_threshold(plain.format("CLN"), 8, 0),
+        at_one_threshold(weighted.format("CLN"), 8, 0),
+        at_one_threshold(plain.format("CLN"), 20, 2),  # no pair
+        at_one_threshold(weighted.format("Faster R-CNN"), 20, 0),  # no pair
+    ]
+    keep(tmp_path / "kept/birds.jsonl", found)
+    report.write_pages(tmp_path, tmp_path / "kept")
+    page = tmp_path / "photographs/detectors.md"
+    _, _, line = block_of(page, "photographs_entropies").splitlines()
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:3] == ["WE", "2", "2"]
+    assert cells[3].startswith("+5.0 [+0.0, ")  # seed 0 gains 20 and 0, seed 1 nothing
+    assert cells[4].startswith("+1.7 [+0.0, ")
