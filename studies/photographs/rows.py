@@ -475,6 +475,7 @@ def detector(
 PLAIN = {"model.loss_we": None, "model.eta": 1.0}
 ETA_ALONE = {"model.loss_we": None}
 ENTROPY = {"model.loss_we.form": "entropy"}
+BY_WEIGHTS = {"model.loss_we.normalizer": "weights"}  # the reading that makes the loss large
 RANKED = {  # CLN's second stage: a third output learns the IoU of its box and enters the score
     "model.detector.roi_head.type": "wsol_mm.CLNRoIHead",
     "model.detector.roi_head.bbox_head.type": "wsol_mm.CLNBBoxHead",
@@ -511,6 +512,17 @@ DETECTORS = (
                 for suffix, options in ENTROPIES.items()
             ),
         )
+    ),
+    # The paper does not say what its mean is over.
+    *(
+        detector(
+            "Faster R-CNN with WE, mean under its weights,",
+            FASTER,
+            BY_WEIGHTS,
+            maker,
+            f"Faster R-CNN on {maker}'s boxes",
+        )
+        for maker in (WEAK_MAKER, BEST_MAKER)
     ),
     # What would help on CAM's boxes, one thing at a time.
     detector(
