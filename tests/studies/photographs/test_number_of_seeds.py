@@ -14,6 +14,14 @@ WAITING = {
         *(row.name for row in MIXED),  # trained on a GPU alone
         "Faster R-CNN, scored by box quality, on CAM's boxes",
         "Faster R-CNN, weighted by confidence, on CAM's boxes",
+        *(f"{name}, eta alone on SD-CAM's boxes" for name in ("Faster R-CNN", "FCOS")),
+        *(
+            f"{name} on {maker}'s boxes"
+            for name in ("CLN, eta alone", "CLN with plain entropy", "Deformable DETR, eta alone")
+            for maker in ("CAM", "SD-CAM")
+        ),
+        "Deformable DETR with plain entropy on CAM's boxes",
+        "Deformable DETR with WE on SD-CAM's boxes",
     },
     "pets": {"CAM, eight epochs", "SD-CAM + ARM"},
 }
