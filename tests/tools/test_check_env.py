@@ -56,6 +56,12 @@ def fail(monkeypatch, module, name, error):
             "pip uninstall transformers",
         ),
         (
+            "mmpretrain",
+            TypeError("NoneType takes no arguments"),
+            "cannot use transformers",
+            "pip uninstall transformers",
+        ),
+        (
             "cv2",
             ImportError("libGL.so.1: cannot open shared object file"),
             "libGL",

@@ -78,10 +78,12 @@ def explain(name: str, error: Exception) -> str:
             "OpenCV needs libGL, which servers lack: pip uninstall -y opencv-python, then "
             "pip install --force-reinstall --no-deps opencv-python-headless"
         )
-    if "apply_chunking_to_forward" in text or "transformers" in text:
+    # onedl-mmpretrain inherits from None where transformers lacks a name, as version 5 does
+    without_base = name == "mmpretrain" and "NoneType takes no arguments" in text
+    if "transformers" in text or without_base:
         return (
             f"{name} cannot use transformers {installed('transformers')}: pip uninstall "
-            "transformers (nothing here needs it), or use onedl-mmpretrain"
+            "transformers, which nothing here needs"
         )
     if "compiled using NumPy 1" in text or "numpy.core.multiarray failed" in text:
         return f"{name} was built for numpy 1: rebuild it, or pip install 'numpy<2'"
