@@ -411,7 +411,12 @@ REFINED = (
             half_sgrm(row, "ARM + SGRM", "ARM"),
         )
     ),
-    behind(METHODS[0], "SGRM, full resolution", "SGRM", notes=ON_GPU),
+    behind(
+        METHODS[0],
+        "SGRM, full resolution",
+        "SGRM",
+        notes=f"{ON_GPU}; seeds 1 and 2 behind a CAM trained again",
+    ),
     *behind_chosen(METHODS[0]),
 )
 # Maps that know no class, on the frozen network; a linear classifier names the class.
@@ -731,7 +736,13 @@ OPEN = {
             for suffix in ("", " with WE")
             for maker in (WEAK_MAKER, BEST_MAKER)
         ),
-        *(f"{name}, eta alone on {WEAK_MAKER}'s boxes" for name in ("Faster R-CNN", "FCOS")),
+        *(
+            f"{name}, eta alone on {maker}'s boxes"
+            for name in ("Faster R-CNN", "FCOS")
+            for maker in (WEAK_MAKER, BEST_MAKER)
+        ),
+        f"Faster R-CNN, scored by box quality, on {WEAK_MAKER}'s boxes",
+        f"Faster R-CNN, weighted by confidence, on {WEAK_MAKER}'s boxes",
         *(f"Deformable DETR{suffix} on {WEAK_MAKER}'s boxes" for suffix in ("", " with WE")),
         BEST_MAKER,
     },

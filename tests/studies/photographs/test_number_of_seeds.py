@@ -12,9 +12,6 @@ NUMBERS = ("GT-known", "MaxBoxAccV2", "best mask IoU")
 WAITING = {
     "birds": {
         *(row.name for row in MIXED),  # trained on a GPU alone
-        "Faster R-CNN, scored by box quality, on CAM's boxes",
-        "Faster R-CNN, weighted by confidence, on CAM's boxes",
-        *(f"{name}, eta alone on SD-CAM's boxes" for name in ("Faster R-CNN", "FCOS")),
         *(
             f"{name} on {maker}'s boxes"
             for name in ("CLN, eta alone", "CLN with plain entropy", "Deformable DETR, eta alone")
