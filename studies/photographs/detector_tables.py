@@ -93,8 +93,11 @@ def _over(pairs: Sequence[tuple[Seeds, Seeds]], seeds: Sequence[int], number: st
     """Mean difference of pairs of rows."""
 
     def of(seed: int) -> NDArray[np.float64]:
-        both = [(one[seed], other[seed]) for one, other in pairs if {seed} <= set(one) & set(other)]
-        changes = [hits(a["images"], number) - hits(b["images"], number) for a, b in both]
+        changes = [
+            hits(one[seed]["images"], number) - hits(other[seed]["images"], number)
+            for one, other in pairs
+            if seed in one and seed in other
+        ]
         return np.asarray(np.mean(changes, axis=0))
 
     return bootstrap(np.stack([of(seed) for seed in seeds]))

@@ -515,6 +515,8 @@ DETECTORS = (
                 )
                 for name, config in WEND.items()
                 for suffix, options in ENTROPIES.items()
+                # its eta is 1, so that without an entropy it is the detector itself
+                if (name, options) != ("Deformable DETR", ETA_ALONE)
             ),
         )
     ),

@@ -14,7 +14,7 @@ WAITING = {
         *(row.name for row in MIXED),  # trained on a GPU alone
         *(
             f"{name} on {maker}'s boxes"
-            for name in ("CLN, eta alone", "CLN with plain entropy", "Deformable DETR, eta alone")
+            for name in ("CLN, eta alone", "CLN with plain entropy")
             for maker in ("CAM", "SD-CAM")
         ),
         "Deformable DETR with plain entropy on CAM's boxes",
