@@ -164,3 +164,36 @@ def difference(baseline: Sequence[Columns], method: Sequence[Columns], number: s
             f"{pairs[1].shape} for the method; a difference is paired"
         )
     return bootstrap(pairs[1] - pairs[0])
+
+
+def mean_difference(
+    pairs: Sequence[tuple[Mapping[int, Columns], Mapping[int, Columns]]], number: str
+) -> tuple[Interval, int]:
+    """What a change does to several rows together, and how many seeds say so.
+
+    A seed's images have the mean over the pairs that the seed has on both sides; the interval is
+    over seeds and images, as everywhere.
+
+    Args:
+        pairs: Columns by seed of each baseline, and of the row that differs from it.
+        number: As for :func:`difference`.
+
+    Raises:
+        ValueError: No seed is on both sides of a pair.
+    """
+    shared = [(base, row, set(base) & set(row)) for base, row in pairs]
+    seeds = sorted(set().union(*(both for *_, both in shared)))
+    if not seeds:
+        raise ValueError(f"{number}: no pair of rows has a seed in common")
+    means = [
+        np.mean(
+            [
+                hits(row[s], number) - hits(base[s], number)
+                for base, row, both in shared
+                if s in both
+            ],
+            axis=0,
+        )
+        for s in seeds
+    ]
+    return bootstrap(np.stack(means)), len(seeds)

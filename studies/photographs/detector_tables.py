@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from studies.harness.images import Interval, bootstrap, hits, level
+from studies.harness.images import level, mean_difference
 from studies.harness.report import markdown_table
 from studies.photographs.rows import (
     BEST_MAKER,
@@ -21,7 +18,7 @@ from studies.photographs.rows import (
 )
 
 if TYPE_CHECKING:
-    from studies.photographs.report import Line, Seeds
+    from studies.photographs.report import Line
 
 IOUS = {"gt_known_iou30": "IoU .3", "gt_known": "IoU .5", "gt_known_iou70": "IoU .7"}
 TIGHT = "gt_known_iou70"
@@ -34,7 +31,7 @@ def makers_table(lines: Sequence[Line]) -> str | None:
     rows = [["boxes of", "seeds", *IOUS.values()]]
     for row in MAKERS:
         if line := found.get(row.name):
-            columns = [result["images"] for result in line.seeds.values()]
+            columns = list(line.columns.values())
             shares = [f"{level(columns, number).mean:.1f}" for number in IOUS]
             rows.append([row.name.removesuffix(TRAINING_IMAGES), str(len(columns)), *shares])
     return markdown_table(rows) if len(rows) > 1 else None
@@ -46,7 +43,8 @@ def detectors_table(lines: Sequence[Line]) -> str | None:
     None where no detector is measured.
     """
     found = _last(lines)
-    heads = [head for name in COLUMNS.values() for head in (name, "difference")]
+    at_val = {line.row.name: line for line in lines if line.checkpoint == "val"}
+    heads = [h for name in COLUMNS.values() for h in (name, "difference", "at val's epoch")]
     rows = [["detector", "seeds", *heads, "to", IOUS[TIGHT], "training, s"]]
     if not any(row.name in found for row in DETECTORS):
         return None
@@ -59,48 +57,33 @@ def detectors_table(lines: Sequence[Line]) -> str | None:
             for number in COLUMNS:
                 against = line.differences.get(number) if baseline else None
                 cells += [f"{line.levels[number].mean:.1f}", against.marked if against else ""]
-            columns = [result["images"] for result in line.seeds.values()]
-            tight = f"{level(columns, TIGHT).mean:.1f}"
-            rows.append([name, str(len(columns)), *cells, baseline or "", tight, _seconds(line)])
+                cells.append(line.beside(at_val.get(name), number))
+            tight = f"{level(list(line.columns.values()), TIGHT).mean:.1f}"
+            rows.append([name, str(len(line.seeds)), *cells, baseline or "", tight, _seconds(line)])
     return markdown_table(rows)
 
 
 def entropies_table(lines: Sequence[Line]) -> str | None:
     """What each kind of entropy changes over all detectors and makers together.
 
-    A seed's images have the mean over the pairs that the seed has, with and without the entropy;
-    the interval is over seeds and images, as everywhere. None where no pair is measured.
+    None where no pair is measured.
     """
     found = _last(lines)
     rows = [["against none", "pairs", "seeds", *COLUMNS.values()]]
     for kind in ENTROPIES:
         pairs = [
-            (found[name.format(kind)].seeds, found[name.format("")].seeds)
+            (found[name.format("")].columns, found[name.format(kind)].columns)
             for detector in WEND
             for maker in (WEAK_MAKER, BEST_MAKER)
             for name in (f"{detector}{{}} on {maker}'s boxes",)
             if kind and {name.format(kind), name.format("")} <= set(found)
         ]
         if pairs:
-            seeds = sorted({seed for one, other in pairs for seed in set(one) & set(other)})
-            cells = [_over(pairs, seeds, number).marked for number in COLUMNS]
+            changes = [mean_difference(pairs, number) for number in COLUMNS]
             label = kind.removeprefix(",").removeprefix(" with").strip()
-            rows.append([label, str(len(pairs)), str(len(seeds)), *cells])
+            cells = [change.marked for change, _ in changes]
+            rows.append([label, str(len(pairs)), str(changes[0][1]), *cells])
     return markdown_table(rows) if len(rows) > 1 else None
-
-
-def _over(pairs: Sequence[tuple[Seeds, Seeds]], seeds: Sequence[int], number: str) -> Interval:
-    """Mean difference of pairs of rows."""
-
-    def of(seed: int) -> NDArray[np.float64]:
-        changes = [
-            hits(one[seed]["images"], number) - hits(other[seed]["images"], number)
-            for one, other in pairs
-            if seed in one and seed in other
-        ]
-        return np.asarray(np.mean(changes, axis=0))
-
-    return bootstrap(np.stack([of(seed) for seed in seeds]))
 
 
 def _seconds(line: Line) -> str:

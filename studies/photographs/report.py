@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.harness.forest import draw_forest
-from studies.harness.images import PARTS, Interval, difference, level
+from studies.harness.images import PARTS, Columns, Interval, difference, level
 from studies.harness.report import markdown_table, write_block
 from studies.harness.store import Result
 from studies.photographs.detector_tables import (
@@ -22,6 +22,7 @@ from studies.photographs.detector_tables import (
 )
 from studies.photographs.rows import BENCHES, DETECTORS, MIXED, Bench, Row
 from studies.photographs.search import tuned_bench
+from studies.photographs.val_epoch import val_epoch_table
 from wsol_mm.io import atomic_write
 
 NUMBERS = {
@@ -107,6 +108,21 @@ class Line:
     levels: Mapping[str, Interval]
     differences: Mapping[str, Interval]
 
+    @property
+    def columns(self) -> Mapping[int, Columns]:
+        """What each test image adds to the numbers, by seed."""
+        return {seed: result["images"] for seed, result in self.seeds.items()}
+
+    def beside(self, chosen: Line | None, number: str) -> str:
+        """A number of the row's line at val's epoch, for tables.
+
+        With the count of its seeds where this line has more, empty where it is not measured.
+        """
+        if chosen is None or number not in chosen.levels:
+            return ""
+        fewer = f" ({len(chosen.seeds)})" if len(chosen.seeds) < len(self.seeds) else ""
+        return f"{chosen.levels[number].mean:.1f}{fewer}"
+
 
 def measure(bench: Bench, row: Row, checkpoint: str, kept: Path) -> Line | None:
     """A row's line, or None where nothing is finished."""
@@ -155,7 +171,7 @@ def write_csv(lines: Sequence[Line], path: Path) -> None:
     masked = "max_mask_iou" in measured
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        head = ["method", "checkpoint", "seeds", "epochs"]
+        head = ["method", "checkpoint", "seeds", "which", "epochs"]
         for heading in numbers.values():
             for each in (heading, f"{heading} difference"):
                 head += [each, f"{each} low", f"{each} high"]
@@ -164,7 +180,8 @@ def write_csv(lines: Sequence[Line], path: Path) -> None:
         for line in lines:
             results = line.seeds.values()
             epochs = " ".join(str(result.get("epoch", "")) for result in results)
-            cells: list[str] = [line.row.name, line.checkpoint, str(len(results)), epochs]
+            which = " ".join(map(str, line.seeds))
+            cells: list[str] = [line.row.name, line.checkpoint, str(len(results)), which, epochs]
             for name in numbers:
                 for found in (line.levels.get(name), line.differences.get(name)):
                     ends = (found.mean, found.low, found.high) if found else ()
@@ -207,8 +224,8 @@ def short_table(lines: Sequence[Line], names: Sequence[str], *, baselines: bool 
         for number in main:
             against = last.differences.get(number)
             shown = against.marked if against else ""
-            at_val = _mean(chosen, number) if chosen else ""
-            cells += [_mean(last, number), shown, *([at_val] if twice else [])]
+            at_val = [last.beside(chosen, number)] if twice else []
+            cells += [_mean(last, number), shown, *at_val]
         cells += [_mean(last, "mask_iou"), pxap(last)] if masked else []
         cells += [last.row.baseline or ""] if baselines else []
         rows.append(cells)
@@ -312,6 +329,7 @@ def _threshold(results: Sequence[Result]) -> str:
 def write_pages(docs: Path, kept: Path, readme: Path | None = None) -> None:
     """Write the blocks, pictures and csv of every bench that has results, and README's table."""
     (docs / "photographs").mkdir(parents=True, exist_ok=True)
+    trained = {}
     for name, bench in benches(kept).items():
         lines = collect(bench, kept)
         if not lines:
@@ -328,7 +346,11 @@ def write_pages(docs: Path, kept: Path, readme: Path | None = None) -> None:
             _write_mixed(lines, docs)
             if readme:
                 write_block(readme, "photographs", readme_table(lines))
+        if not bench.test_only:
+            trained[name.replace("_", ", ")] = lines
         print(f"{name}: {len(lines)} lines")
+    if text := val_epoch_table(trained):
+        write_block(docs / APART_PAGE, "photographs_val_epoch", text)
     if (kept / "refiners.json").is_file():
         found = json.loads((kept / "refiners.json").read_text())
         write_block(docs / REFINERS_PAGE, "photographs_refiners", settings_table(found))

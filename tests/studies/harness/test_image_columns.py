@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.harness.images import bootstrap, difference, hits, image_columns, level
+from studies.harness.images import (
+    bootstrap,
+    difference,
+    hits,
+    image_columns,
+    level,
+    mean_difference,
+)
 from wsol_mm.evaluation import WSOLMetric
 
 
@@ -81,3 +88,22 @@ def test_pairs_must_match():
     one, two = {"gt_known": "0101"}, {"gt_known": "010"}
     with pytest.raises(ValueError, match="a difference is paired"):
         difference([one], [two], "gt_known")
+
+
+def test_a_change_of_several_rows_is_the_mean_of_those_a_seed_has():
+    four = [{"gt_known": digits} for digits in ("0000", "1000", "1111", "1110")]
+    pairs = [
+        ({0: four[0], 1: four[0], 5: four[0]}, {0: four[1], 1: four[2]}),  # 25 and 100 points
+        ({1: four[3]}, {1: four[2], 2: four[2]}),  # 25 points
+    ]
+    found, seeds = mean_difference(pairs, "gt_known")
+    assert seeds == 2
+    assert found.mean == pytest.approx((25 + (100 + 25) / 2) / 2)
+    one, _ = mean_difference(pairs[:1], "gt_known")
+    both = difference([four[0], four[0]], [four[1], four[2]], "gt_known")
+    assert (one.mean, one.low, one.high) == (both.mean, both.low, both.high)
+
+
+def test_pairs_without_a_common_seed_are_refused():
+    with pytest.raises(ValueError, match="gt_known: no pair of rows has a seed in common"):
+        mean_difference([({0: {"gt_known": "01"}}, {1: {"gt_known": "01"}})], "gt_known")

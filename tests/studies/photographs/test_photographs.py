@@ -67,7 +67,7 @@ def test_what_is_not_trained_has_no_further_seeds():
     (trial,) = command.wanted(bench, ["Eigen-CAM"], [0, 1], DATA)
     assert trial.seed == 0
     assert command.wanted(bench, ["Eigen-CAM"], [1], DATA) == []
-    assert len(command.wanted(BENCHES["pets"], ["CAM"], [0, 7], DATA)) == 2
+    assert len(command.wanted(BENCHES["pets"], ["CAM"], [0, 7], DATA)) == 4
 
 
 @pytest.mark.parametrize("name", OPEN)
@@ -184,7 +184,7 @@ def test_the_page_shows_differences_and_their_intervals(tmp_path):
     assert "tiny_imagenet" not in text
     rows = (tmp_path / "photographs/birds.csv").read_text().splitlines()
     assert len(rows) == 5
-    assert rows[3].startswith("BridgeGap,last,3,6 6 6,100.00")
+    assert rows[3].startswith("BridgeGap,last,3,0 1 2,6 6 6,100.00")
     assert "BridgeGap" in (tmp_path / "photographs/birds.svg").read_text()
 
 
@@ -234,6 +234,39 @@ def test_an_upper_bound_says_so_in_table_and_picture(tmp_path, monkeypatch):
     assert not (tmp_path / "photographs/detectors.svg").exists()  # none is measured
 
 
+def test_vals_epoch_stands_beside_the_last_with_the_seeds_that_have_both(tmp_path):
+    bench = BENCHES["birds"]
+    hits = {  # right of 20 images, by row, checkpoint and seed
+        ("CAM", "last"): (10, 10, 10),
+        ("CAM", "val"): (11, 11, 11),  # 5 points more
+        ("HaS", "last"): (8, 8, 8),
+        ("HaS", "val"): (None, 8, 14),  # 0 and 30 points more
+        ("CAM + ARM", "last"): (10, 10, 10),
+        ("CAM + ARM", "val"): (0, 0, 0),  # CAM's training: does not count again
+        ("DDT", "last"): (10, 10, 10),
+        ("DDT", "val"): (0, 0, 0),  # a frozen network
+    }
+    found = [
+        (bench.trial(bench.row(name), seed, DATA, checkpoint), result(right, seed))
+        for (name, checkpoint), seeds in hits.items()
+        for seed, right in enumerate(seeds)
+        if right is not None
+    ]
+    keep(tmp_path / "kept/birds.jsonl", found)
+    report.write_pages(tmp_path, tmp_path / "kept")
+    lines = block_of(tmp_path / "photographs.md", "photographs_birds").splitlines()
+    (cam,) = [line for line in lines if line.startswith("| CAM |")]
+    (has,) = [line for line in lines if line.startswith("| HaS |")]
+    assert cam.split("|")[6].strip() == "55.0"
+    assert has.split("|")[6].strip() == "55.0 (2)"  # of two seeds, where the last epoch has three
+    table = block_of(tmp_path / "photographs/taken_apart.md", "photographs_val_epoch")
+    *_, line = table.splitlines()
+    # seed 0 has CAM's 5, seed 1 the mean of 5 and 0, seed 2 that of 5 and 30
+    assert line.startswith("| birds: localizers | 2 | 3 | +8.3 [")
+    rows = (tmp_path / "photographs/birds.csv").read_text().splitlines()
+    assert any(row.startswith("HaS,val,2,1 2,") for row in rows)
+
+
 def test_settings_of_refiners_are_shown_with_the_choice(tmp_path):
     numbers = {"max_box_acc_v2": 60.0, "gt_known_iou70": 20.0}
     grid = [{"settings": {}, **numbers}, {"settings": {"neighbours": 8}, **numbers}]
@@ -276,7 +309,7 @@ def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:3] == ["SCR on CAM's boxes", "1", "60.0"]
     assert cells[3].startswith("+20.0 [") or cells[3].startswith("**+20.0 [")
-    assert cells[4] == "53.3"  # of one threshold: (100 + 60 + 0) / 3
+    assert cells[4:6] == ["", "53.3"]  # nothing at val's epoch; one threshold: (100 + 60 + 0) / 3
     assert cells[-3:] == ["CAM", "0.0", "10"]
     assert "mean GT-known," in (tmp_path / "photographs/detectors.svg").read_text()
     *_, line = block_of(page, "photographs_makers").splitlines()

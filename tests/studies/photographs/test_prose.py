@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from studies.harness.report import block_of
 from studies.harness.trial import ROOT
 
 DOCS = ROOT / "docs"
@@ -18,18 +19,14 @@ def read(page: str) -> str:
     return (DOCS / page).read_text()
 
 
-def block_without_csv() -> str:
-    (text,) = re.findall(
-        r"<!-- photographs_entropies:begin -->(.*?)<!-- photographs_entropies:end -->",
-        read("photographs/detectors.md"),
-        re.DOTALL,
-    )
-    return text
+def blocks_without_csv() -> str:
+    entropies = block_of(DOCS / "photographs/detectors.md", "photographs_entropies")
+    return entropies + block_of(DOCS / "photographs/taken_apart.md", "photographs_val_epoch")
 
 
 def measured() -> list[tuple[float, ...]]:
     """Every interval of the tables: mean, low end, high end, and what is lost where it gains."""
-    shown = [tuple(map(float, three)) for three in INTERVAL.findall(block_without_csv())]
+    shown = [tuple(map(float, three)) for three in INTERVAL.findall(blocks_without_csv())]
     found = [*shown, *((-mean, -high, -low) for mean, low, high in shown)]
     for path in sorted((DOCS / "photographs").glob("*.csv")):
         with path.open(newline="") as file:
