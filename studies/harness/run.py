@@ -36,6 +36,7 @@ from studies.harness.trial import (
     trial_key,
     write_config,
 )
+from wsol_mm.apis.box_files import file_sha256
 from wsol_mm.io import atomic_write, file_lock
 
 
@@ -72,7 +73,8 @@ def run_trial(
         of its epoch), ``epoch`` of the checkpoint, ``history`` (metrics of val after each epoch
         that was validated), ``images`` (right or wrong per test image, see
         :func:`studies.harness.images.image_columns`), ``train_seconds`` (None when the training
-        was cut off on the way), the trial's fields and key, versions and machine.
+        was cut off on the way), the trial's fields and key, hashes of the checkpoint and of the
+        inputs' files (see :func:`studies.harness.store.other_files`), versions and machine.
 
     Raises:
         TrialError: A tool failed.
@@ -90,6 +92,8 @@ def run_trial(
         stages = _Stages(folder / "log.txt", lock, threads)
         files = {"data": _data(trial, root, stages), **_inputs(trial, root, stages)}
         result = describe(trial)
+        for name in trial.inputs:
+            result["inputs"][name]["sha256"] = file_sha256(files[name])
         if trial.trains:
             facts = _train(trial, folder, files, stages)
             result |= _chosen(trial, facts, folder / "train")
@@ -288,6 +292,8 @@ def _test(trial: Trial, folder: Path, files: Mapping[str, Path], stages: _Stages
     numbers = json.loads(file.read_text())
     info = numbers.pop("info")
     found: dict[str, Any] = {"metrics": _without_prefix(numbers), "stamp": {}}
+    if Path(checkpoint).is_file():  # not the address of a package's weights
+        found["checkpoint_sha256"] = file_sha256(checkpoint)
     for details, records in zip(info["details"], info["records"], strict=True):
         found["stamp"] = json.loads(Path(details).read_text())["stamp"]
         if Path(records).is_file():

@@ -101,6 +101,35 @@ def _slim(result: Result) -> Result:
     return {**result, "history": history}
 
 
+def other_files(baseline: Result, result: Result) -> list[str]:
+    """What two results are thought to share and do not, after a training was repeated elsewhere.
+
+    A training that another machine repeats has the same key and other weights, so a difference to a
+    row that was given the old ones is not paired. Results without hashes say nothing.
+
+    Args:
+        baseline: The row that a difference is taken to.
+        result: The other row, of the same seed.
+
+    Returns:
+        Names of inputs with the same key, and ``checkpoint`` where both test one training.
+    """
+    found = []
+    for name, theirs in baseline.get("inputs", {}).items():
+        ours = result.get("inputs", {}).get(name, {})
+        if ours.get("key") == theirs["key"] and _unlike(theirs, ours, "sha256"):
+            found.append(name)
+    alike = ("config", "options", "data", "dials", "seed", "checkpoint")
+    one_training = not found and all(baseline.get(key) == result.get(key) for key in alike)
+    if one_training and _unlike(baseline, result, "checkpoint_sha256"):
+        found.append("checkpoint")
+    return found
+
+
+def _unlike(one: Result, other: Result, key: str) -> bool:
+    return None not in (one.get(key), other.get(key)) and one[key] != other[key]
+
+
 def orphans(path: Path, trials: Sequence[Trial]) -> list[str]:
     """Names of kept results that belong to none of these trials."""
     wanted = {run_name(trial) for trial in trials}

@@ -13,7 +13,7 @@ from typing import Any
 from studies.harness.forest import draw_forest
 from studies.harness.images import PARTS, Columns, Interval, difference, level
 from studies.harness.report import markdown_table, write_block
-from studies.harness.store import Result
+from studies.harness.store import Result, other_files
 from studies.photographs.detector_tables import (
     COLUMNS,
     detectors_table,
@@ -125,7 +125,7 @@ class Line:
 
 
 def measure(bench: Bench, row: Row, checkpoint: str, kept: Path) -> Line | None:
-    """A row's line, or None where nothing is finished."""
+    """A row's line, or None where nothing is finished; says where a pair had unlike files."""
     found = bench.finished(row, checkpoint, kept)
     if not found:
         return None
@@ -134,6 +134,9 @@ def measure(bench: Bench, row: Row, checkpoint: str, kept: Path) -> Line | None:
     levels = {name: level(columns, name) for name in numbers}
     base = bench.finished(bench.row(row.baseline), checkpoint, kept) if row.baseline else {}
     both = sorted(set(base) & set(found))
+    for seed in both:
+        if other := other_files(base[seed], found[seed]):
+            print(f"{row.name}, {checkpoint}, seed {seed}: not {row.baseline}'s {', '.join(other)}")
     differences = {
         name: difference(
             [base[seed]["images"] for seed in both], [found[seed]["images"] for seed in both], name

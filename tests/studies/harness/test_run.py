@@ -16,6 +16,7 @@ from studies.harness import trial as trials
 from studies.harness.run import TrialError, run_trial, run_trials
 from studies.harness.store import result_file
 from studies.harness.trial import PseudoBoxes, Trial, trial_key
+from wsol_mm.apis.box_files import file_sha256
 
 CAM = Trial("configs/cam/resnet18_toy.py")
 
@@ -182,6 +183,7 @@ def test_a_trial_runs_its_stages_and_keeps_everything(tools, tmp_path):
     assert (result["config"], result["options"]) == (CAM.config, options)
     assert result["train_seconds"] >= 0
     assert "processor" in result["machine"]
+    assert result["checkpoint_sha256"] == file_sha256(test[1])
     assert json.loads(result_file(trial, tmp_path / "results").read_text()) == result
     assert str(tmp_path) not in json.dumps(result)
 
@@ -220,6 +222,9 @@ def test_inputs_come_first_and_from_the_same_data(tools, tmp_path):
     assert cfg.train_dataloader.dataset.pseudo_boxes == drawn[7]
     assert result["inputs"]["boxes"]["key"][1] == "otsu"
     assert result["inputs"]["cam"]["config"] == CAM.config
+    files = {"cam": chosen, "boxes": Path(drawn[7])}
+    hashes = {name: given["sha256"] for name, given in result["inputs"].items()}
+    assert hashes == {name: file_sha256(file) for name, file in files.items()}
 
     keys = {trial_key(replace(detector, inputs=inputs)) for inputs in (
         detector.inputs,

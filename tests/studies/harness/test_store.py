@@ -8,7 +8,15 @@ import pytest
 from studies.effects.effect import unique
 from studies.effects.rows import GROUPS
 from studies.harness import store
-from studies.harness.store import finished_result, keep, orphans, prune, read_lines, run_name
+from studies.harness.store import (
+    finished_result,
+    keep,
+    orphans,
+    other_files,
+    prune,
+    read_lines,
+    run_name,
+)
 from studies.harness.trial import ROOT, Trial
 
 CAM = Trial("configs/cam/resnet18_toy.py")
@@ -43,6 +51,22 @@ def test_of_a_history_the_main_numbers_are_kept(tmp_path):
     assert keep(tmp_path / "cam.jsonl", [(CAM, result)]) == 0
     found = finished_result(CAM, tmp_path)
     assert found == {"history": {"1": {"gt_known": 1.0}}, "val": {"trivial_centre": 2.0}}
+
+
+def given(boxes="a", checkpoint="c", **fields):
+    files = {"inputs": {"boxes": {"key": ["k", "val"], "sha256": boxes}}} if boxes else {}
+    return {"config": "x", "options": {}, "checkpoint_sha256": checkpoint, **files, **fields}
+
+
+def test_a_pair_with_unlike_files_is_named():
+    other = {"options": {"eta": 1}}
+    assert other_files(given(), given(checkpoint="d", **other)) == []  # two trainings, same boxes
+    assert other_files(given(), given("b", "d", **other)) == ["boxes"]
+    assert other_files(given(None), given(None)) == []
+    assert other_files(given(None), given(None, "d")) == ["checkpoint"]  # one training, they think
+    assert other_files(given(None, None), given(None)) == []  # an old result has no hash
+    key = {"inputs": {"boxes": {"key": ["another", "val"], "sha256": "b"}}}
+    assert other_files(given(), given(**other, **key)) == []  # another maker's boxes, as meant
 
 
 def test_orphans_are_named_and_pruned(tmp_path):
