@@ -350,7 +350,7 @@ def write_pages(docs: Path, kept: Path, readme: Path | None = None) -> None:
             if readme:
                 write_block(readme, "photographs", readme_table(lines))
         if not bench.test_only:
-            trained[name.replace("_", ", ")] = lines
+            trained[name.replace("_tuned", ", searched")] = lines
         print(f"{name}: {len(lines)} lines")
     if text := val_epoch_table(trained):
         write_block(docs / APART_PAGE, "photographs_val_epoch", text)
