@@ -10,7 +10,8 @@
     python -m studies.photographs curves --rows "classification expert" --key foreground_share
 
 A row is trained once for each seed; its last epoch and the one that val chose are tested. What is
-finished, here or in studies/results/photographs, is not run again; a killed run goes on.
+finished, here or in studies/results/photographs, is not run again; a killed run goes on. With
+``--again`` the kept results do not count.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--bench", nargs="+", choices=list(BENCHES), default=list(BENCHES))
     run.add_argument("--rows", nargs="+", help="only the rows of these names")
     run.add_argument("--seeds", type=int, nargs="+", help="instead of each row's own number")
+    run.add_argument("--again", action="store_true", help="also what the repository has kept")
     run.add_argument("--dry-run", action="store_true", help="list the trials and run nothing")
     search.add_argument("--trials", type=int, default=8, help="of each method")
     search.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of what is chosen")
@@ -99,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
     prepare(args.source, args.out / "data", sorted({t.seed for p in plans.values() for t in p}))
     # seed by seed over all benches, so that a run cut off leaves whole rows of few seeds
     order = sorted((trial for plan in plans.values() for trial in plan), key=lambda t: t.seed)
-    results = run_trials(order, args.out, args.jobs, kept=KEPT, stop_after=args.stop_after)
+    kept = None if args.again else KEPT
+    results = run_trials(order, args.out, args.jobs, kept=kept, stop_after=args.stop_after)
     if args.keep:
         for name, plan in plans.items():
             found = zip(order, results, strict=True)

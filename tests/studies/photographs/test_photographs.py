@@ -61,6 +61,23 @@ def test_trials_come_seed_by_seed_with_both_checkpoints():
     assert {trial.data_root for trial in trials} == {"data/birds-seed3/CUB", "data/birds-seed4/CUB"}
 
 
+@pytest.mark.parametrize(("words", "kept"), [([], command.KEPT), (["--again"], None)])
+def test_what_the_repository_has_kept_is_run_when_asked_for_again(
+    words, kept, tmp_path, monkeypatch
+):
+    asked = []
+
+    def record(trials, root, jobs, **keys):
+        asked.append(keys["kept"])
+        return [{} for _ in trials]
+
+    monkeypatch.setattr(command, "prepare", lambda *_: None)
+    monkeypatch.setattr(command, "run_trials", record)
+    rows = ["--bench", "birds", "--rows", "CAM", "--seeds", "0", "--out", str(tmp_path)]
+    assert command.main(["run", *rows, *words]) == 0
+    assert asked == [kept]
+
+
 def test_what_is_not_trained_has_no_further_seeds():
     """Of the same weights a second seed would be the same test again."""
     bench = BENCHES["ilsvrc"]
