@@ -725,7 +725,7 @@ OPEN = {
         "CI-CAM, projection at ten times the rate",
         "CI-CAM, pool of true boxes",
         "CI-CAM, pool of true boxes, projection at ten times the rate",
-        "classification expert, masks of true boxes",
+        *(f"{kind} expert, masks of true boxes" for kind in ("classification", "localization")),
         *("classification expert, no foreground loss", "localization expert, no difference loss"),
         *(
             f"{name}{suffix} on {maker}'s boxes"
