@@ -746,7 +746,7 @@ OPEN = {
     },
     "pets": {
         *("CAM", "CAM, eight epochs", "CAM + ARM"),
-        *("SD-CAM", "SD-CAM + ARM"),
+        *("BridgeGap", "BridgeGap + ARM", "SD-CAM", "SD-CAM + ARM"),
     },
     "tiny_imagenet": {
         *("CAM", "CI-CAM", "CI-CAM, gaussian pool", "CI-CAM, second loss alone"),
