@@ -2,6 +2,7 @@
 
 import csv
 import re
+import statistics
 
 import pytest
 
@@ -57,3 +58,19 @@ def test_every_interval_in_words_is_in_a_table(page):
     ]
     assert quoted
     assert not wrong, f"{page}: no row has {wrong}; write what the tables say"
+
+
+def test_what_a_repeated_training_changes_is_what_its_csv_has():
+    with (DOCS / "photographs/repeated.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["first processor"] != row["second processor"] for row in rows)
+    spread = [
+        statistics.pstdev(
+            float(row[f"{name} second"]) - float(row[f"{name} first"]) for row in rows
+        )
+        for name in ("GT-known", "MaxBoxAccV2")
+    ]
+    text = " ".join(read("photographs.md").split())
+    words = f"changed by {spread[0]:.1f} points of GT-known and by {spread[1]:.1f} of MaxBoxAccV2"
+    assert f"[{len(rows)} trainings that another processor repeated]" in text
+    assert words in text
