@@ -2,6 +2,7 @@
 
 A result's name (config, first digits of the trial's key, seed) finds it in both: a fresh one is
 the file ``<name>.json`` of a folder, a kept one a line of a ``*.jsonl`` in it, ``run`` its name.
+What a repeated training replaces moves to a file of the same name in the folder ``replaced``.
 """
 
 from __future__ import annotations
@@ -82,12 +83,32 @@ def write_lines(path: Path, results: Mapping[str, Result]) -> None:
 
 def keep(path: Path, results: Iterable[tuple[Trial, Result | None]]) -> int:
     """Add finished results to a jsonl file; how many of them are new or changed."""
-    known = read_lines(path) if path.is_file() else {}
+    known = _lines_so_far(path)
     fresh = {run_name(trial): _slim(result) for trial, result in results if result is not None}
-    new = sum(known.get(name) != result for name, result in fresh.items())
-    if new:
+    changed = {name for name, result in fresh.items() if known.get(name) != result}
+    if changed:
+        before = {name: known[name] for name in changed & set(known)}
+        before = {name: old for name, old in before.items() if trained_again(old, fresh[name])}
+        if before:
+            replaced = replaced_file(path)
+            write_lines(replaced, {**_lines_so_far(replaced), **before})
         write_lines(path, {**known, **fresh})
-    return new
+    return len(changed)
+
+
+def replaced_file(path: Path) -> Path:
+    """Where the results of a jsonl file stand that a repeated training replaced."""
+    return path.parent / "replaced" / path.name
+
+
+def trained_again(before: Result, after: Result) -> bool:
+    """Whether a training, and nothing that it is given, was repeated and hits other images."""
+    given = "inputs" in before or "inputs" in after
+    return not given and before.get("images") != after.get("images")
+
+
+def _lines_so_far(path: Path) -> dict[str, Result]:
+    return read_lines(path) if path.is_file() else {}
 
 
 def _slim(result: Result) -> Result:

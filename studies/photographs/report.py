@@ -20,6 +20,7 @@ from studies.photographs.detector_tables import (
     entropies_table,
     makers_table,
 )
+from studies.photographs.repeated import write_repeated
 from studies.photographs.rows import BENCHES, DETECTORS, MIXED, Bench, Row
 from studies.photographs.search import tuned_bench
 from studies.photographs.val_epoch import val_epoch_table
@@ -354,6 +355,8 @@ def write_pages(docs: Path, kept: Path, readme: Path | None = None) -> None:
         print(f"{name}: {len(lines)} lines")
     if text := val_epoch_table(trained):
         write_block(docs / APART_PAGE, "photographs_val_epoch", text)
+    again = write_repeated(benches(kept), kept, docs / "photographs/repeated.csv")
+    print(f"{again} trainings repeated on another processor")
     if (kept / "refiners.json").is_file():
         found = json.loads((kept / "refiners.json").read_text())
         write_block(docs / REFINERS_PAGE, "photographs_refiners", settings_table(found))

@@ -15,6 +15,7 @@ from studies.harness.store import (
     other_files,
     prune,
     read_lines,
+    replaced_file,
     run_name,
 )
 from studies.harness.trial import ROOT, Trial
@@ -51,6 +52,19 @@ def test_of_a_history_the_main_numbers_are_kept(tmp_path):
     assert keep(tmp_path / "cam.jsonl", [(CAM, result)]) == 0
     found = finished_result(CAM, tmp_path)
     assert found == {"history": {"1": {"gt_known": 1.0}}, "val": {"trivial_centre": 2.0}}
+
+
+def test_what_a_repeated_training_replaces_is_remembered(tmp_path):
+    file = tmp_path / "cam.jsonl"
+    first, second = {"images": {"gt_known": "01"}}, {"images": {"gt_known": "11"}}
+    behind = {"inputs": {"boxes": {}}}  # another maker's boxes repeat nothing
+    keep(file, [(CAM, first), (OTHER, {**first, **behind})])
+    assert not replaced_file(file).exists()
+    assert keep(file, [(CAM, {**first, "seconds": 2}), (OTHER, {**second, **behind})]) == 2
+    assert not replaced_file(file).exists()  # CAM hits what it did
+    assert keep(file, [(CAM, second)]) == 1
+    assert read_lines(replaced_file(file)) == {run_name(CAM): {**first, "seconds": 2}}
+    assert finished_result(CAM, tmp_path) == second
 
 
 def given(boxes="a", checkpoint="c", **fields):
