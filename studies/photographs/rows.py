@@ -422,11 +422,12 @@ TOKEN_CUT = Row(
     "TokenCut", "tokencut", seeds=3, notes="positions of the last but one stage are the keys"
 )
 SD_CAM = Row("SD-CAM", "configs/lcar/sd_cam_efficientnet_lite0_cub.py", seeds=3)
+C2AM = Row("C2AM", "c2am", seeds=3)
 FROZEN = (
     DDT,
     TOKEN_CUT,
     SD_CAM,
-    Row("C2AM", "c2am", seeds=3),
+    C2AM,
     behind(TOKEN_CUT, "ARM", "ARM"),
     behind(SD_CAM, "ARM", "ARM"),
     half_sgrm(SD_CAM, "ARM + SeedSign + SGRM", "ARM", "SeedSign"),
@@ -440,6 +441,21 @@ FROZEN = (
             "full resolution": {"type": "wsol_mm.SGRM"},
             "narrow preset at full resolution": {"type": "wsol_mm.SGRM", "preset": "narrow"},
         }.items()
+    ),
+)
+# C2AM's own two choices, one at a time.
+CONTRAST = (
+    replace(
+        C2AM,
+        name="C2AM, network trained",
+        options={"model.type": "wsol_mm.WSOLClassifier"},
+        baseline="C2AM",
+    ),
+    replace(
+        C2AM,
+        name="C2AM, last layer alone",
+        options={"model.taps": None, "model.head.in_channels": 1280},
+        baseline="C2AM",
     ),
 )
 # A step of 16 images of 224 px takes 1.7 s of one core for SCR, 2.5 for FCOS, 2.7 for Faster R-CNN,
@@ -513,6 +529,25 @@ DETECTORS = (
                 for suffix, options in ENTROPIES.items()
                 # its eta is 1, so that without an entropy it is the detector itself
                 if (name, options) != ("Deformable DETR", ETA_ALONE)
+            ),
+        )
+    ),
+    # WEND's own maker.
+    *(
+        each
+        for maker in ("C2AM",)
+        for each in (
+            detector("SCR", SCR, {}, maker, maker),
+            *(
+                detector(
+                    f"{name}{suffix}",
+                    WEND[name],
+                    ENTROPIES[suffix],
+                    maker,
+                    f"{name} on {maker}'s boxes" if suffix else maker,
+                )
+                for name in ("Faster R-CNN", "FCOS")
+                for suffix in ("", " with WE")
             ),
         )
     ),
@@ -710,6 +745,7 @@ BIRDS = (
     *ORACLES,
     *SHRINKING,
     *FROZEN,
+    *CONTRAST,
     *KINDS,
     *REFINED,
     *ABLATION,

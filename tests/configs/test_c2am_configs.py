@@ -18,12 +18,13 @@ def build(cfg, device):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_both_maps_have_one_size(name, load_config, meta_device):
+def test_maps_have_one_size(name, load_config, meta_device):
     cfg = load_config(f"c2am/{name}.py")
     model = build(cfg, meta_device)
     size, side, widths = SHAPES.get(name, (448, 28, (1024, 2048)))
     feats = model.extract_feat(torch.zeros(1, 3, size, size, device=meta_device))
     assert [tuple(feat.shape) for feat in feats] == [(1, width, side, side) for width in widths]
+    assert model.head.pre_logits(feats).shape[1] == model.head.in_channels
     assert model.head(feats).shape == (1, cfg.data_preprocessor.num_classes)
     assert cfg.val_evaluator.normalization == cfg.test_evaluator.normalization == "max"
 

@@ -9,6 +9,7 @@ from mmpretrain.structures import DataSample
 from wsol_mm.engine.polarity_vote_hook import PolarityVoteHook
 from wsol_mm.functional.c2am import disentangle, pull_loss, push_loss
 from wsol_mm.models.heads import C2AMHead
+from wsol_mm.models.heads.localizer_head import TappedFeatures
 
 
 def labels(*values):
@@ -40,6 +41,14 @@ def test_losses_are_those_of_the_functional_core():
     torch.testing.assert_close(losses["loss_foreground"], pull_loss(foreground, 0.75))
     torch.testing.assert_close(losses["loss_background"], pull_loss(background, 0.75))
     torch.testing.assert_close(losses["loss_contrast"], push_loss(foreground, background))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_tapped_stands_beside_the_last_feature(several):
+    first, second = maps()
+    tapped = tuple(first.split((1, 2), dim=1)) if several else first
+    feats = TappedFeatures((second,), {"beside": tapped})
+    torch.testing.assert_close(build().pre_logits(feats), torch.cat([first, second], dim=1))
 
 
 def test_labels_have_no_part_in_the_map():
@@ -128,6 +137,8 @@ def test_wrong_features_and_settings_are_named():
         head((first, second[..., ::2, ::2]))
     with pytest.raises(ValueError, match="set neck=None, and strides and out_indices"):
         head((first,))
+    with pytest.raises(ValueError, match=r"\(4, 5, 3, 3\)\]; .* or model\.taps=dict\(beside"):
+        head(TappedFeatures((second[..., ::2, ::2],), {"beside": first}))
     with pytest.raises(ValueError, match=r"alpha=-0\.1"):
         build(alpha=-0.1)
 

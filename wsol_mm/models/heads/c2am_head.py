@@ -29,6 +29,9 @@ class C2AMHead(LocalizerHead):
     The one map serves every class (``map_labels == [-1]``). The probe reads the features without
     passing gradients on, so labels have no part in the map.
 
+    It reads all features of the backbone side by side. A backbone that returns one takes others as
+    taps named ``beside``: ``taps=dict(beside="backbone.timm_model.blocks.4")``.
+
     Args:
         num_classes: Classes K of the probe.
         in_channels: Channels of all feature maps together; they must have the same size and are
@@ -72,17 +75,19 @@ class C2AMHead(LocalizerHead):
         self.votes: Tensor
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
-        """The feature maps side by side, (B, C, h, w)."""
-        shapes = [tuple(feat.shape) for feat in feats]
+        """The feature maps side by side, (B, C, h, w), what was tapped ``beside`` them first."""
+        beside = getattr(feats, "taps", {}).get("beside", ())
+        maps = (*(beside if isinstance(beside, tuple) else (beside,)), *feats)
+        shapes = [tuple(feat.shape) for feat in maps]
         if any(len(shape) != 4 or shape[2:] != shapes[0][2:] for shape in shapes) or (
             sum(shape[1] for shape in shapes) != self.in_channels
         ):
             raise ValueError(
                 f"{type(self).__name__}: expected feature maps of one size with {self.in_channels} "
                 f"channels together, got {shapes}; set neck=None, and strides and out_indices of "
-                "the backbone"
+                "the backbone or model.taps=dict(beside=...)"
             )
-        return torch.cat(feats, dim=1)
+        return torch.cat(maps, dim=1)
 
     def class_scores(self, features: Tensor) -> Tensor:
         """Logits (B, K) of the probe; no gradient reaches the features."""
