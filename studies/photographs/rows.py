@@ -551,6 +551,18 @@ DETECTORS = (
             ),
         )
     ),
+    # Features as ImageNet left them, the paper's Table 6.
+    *(
+        detector(
+            f"Faster R-CNN, frozen network{suffix},",
+            FASTER,
+            {**options, "model.frozen_backbone": True},
+            maker,
+            f"Faster R-CNN, frozen network, on {maker}'s boxes" if suffix else maker,
+        )
+        for maker in (WEAK_MAKER, BEST_MAKER, "C2AM")
+        for suffix, options in {"": PLAIN, " with WE": {}}.items()
+    ),
     # The paper does not say what its mean is over.
     *(
         detector(

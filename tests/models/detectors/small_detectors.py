@@ -92,14 +92,26 @@ def config(name: str) -> dict:
     return cfg
 
 
-def build(name: str, loss_we: dict | None = WE, eta: float = 0.5, **changes: object):
+def build(
+    name: str,
+    loss_we: dict | None = WE,
+    eta: float = 0.5,
+    frozen_backbone: bool = False,
+    **changes: object,
+):
     """A binary-class detector around one of ``NAMES``; ``changes`` are keys of the detector."""
     cfg = {**copy.deepcopy(config(name)), **changes}
     torch.manual_seed(0)
     MMLogger.get_current_instance().setLevel("WARNING")  # or each weight is logged
     with DefaultScope.overwrite_default_scope("mmdet"):
         model = MODELS.build(
-            dict(type="wsol_mm.BinaryClassDetector", detector=cfg, eta=eta, loss_we=loss_we)
+            dict(
+                type="wsol_mm.BinaryClassDetector",
+                detector=cfg,
+                eta=eta,
+                loss_we=loss_we,
+                frozen_backbone=frozen_backbone,
+            )
         )
         model.init_weights()
     return model

@@ -52,6 +52,18 @@ def test_checkpoints_hold_the_detector_and_nothing_else():
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
+def test_a_frozen_backbone_keeps_weights_and_statistics():
+    model = build(NAME, frozen_backbone=True).train()
+    backbone = model.detector.backbone
+    assert model.detector.training
+    assert not any(module.training for module in backbone.modules())
+    before = copy.deepcopy(backbone.state_dict())
+    model.parse_losses(losses_of(model, *batch([[10, 10, 60, 70]])))[0].backward()
+    assert all(parameter.grad is None for parameter in backbone.parameters())
+    assert any(parameter.grad is not None for parameter in model.parameters())
+    torch.testing.assert_close(dict(backbone.state_dict()), dict(before))
+
+
 def test_a_copy_has_an_entropy_of_its_own():
     model = build(NAME)
     data = batch([[10, 10, 60, 70]])

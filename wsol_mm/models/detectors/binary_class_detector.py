@@ -40,6 +40,8 @@ class BinaryClassDetector(BaseDetector):
             ``dict(type='wsol_mm.WeightedEntropyLoss', gamma=6, alpha=0.1, tau1=0.3, tau2=0.3)``;
             None for the detector's own losses. ``use_sigmoid`` follows ``loss_cls``. The heads that
             it knows are listed in ``wsol_mm.models.detectors.entropy_sources``.
+        frozen_backbone: Keep the detector's backbone as its weights are, statistics of batch norm
+            included (Table 6), whether or not it has ``frozen_stages`` of its own.
         init_cfg: As in ``mmengine.model.BaseModule``.
 
     Raises:
@@ -52,6 +54,7 @@ class BinaryClassDetector(BaseDetector):
         detector: dict,
         eta: float = 1.0,
         loss_we: dict | None = None,
+        frozen_backbone: bool = False,
         init_cfg: dict | list | None = None,
     ) -> None:
         if not eta > 0:
@@ -63,6 +66,9 @@ class BinaryClassDetector(BaseDetector):
             # mmdet leaves raw memory here until init_weights
             nn.init.normal_(self.detector.level_embed)
         self.eta = eta
+        self.frozen_backbone = frozen_backbone
+        if frozen_backbone:
+            self.detector.backbone.requires_grad_(False)
         self.loss_we: nn.Module | None = None
         if loss_we is None:
             return
@@ -75,6 +81,13 @@ class BinaryClassDetector(BaseDetector):
                 f"it out"
             )
         self.loss_we = MODELS.build({**loss_we, "use_sigmoid": use_sigmoid})
+
+    def train(self, mode: bool = True) -> "BinaryClassDetector":
+        """As of the parent, a frozen backbone always in evaluation mode."""
+        super().train(mode)
+        if self.frozen_backbone:
+            self.detector.backbone.eval()
+        return self
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """The detector's features."""
