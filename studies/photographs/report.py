@@ -68,6 +68,10 @@ APART = {
         *("CAM, norm map F", "CAM, similarity map S"),
         *("BridgeGap, norm map F", "BridgeGap, similarity map S"),
     ),
+    "frozen": (
+        *("CAM", "CAM, frozen network"),
+        *("C2AM, network trained", "C2AM, last layer alone", "C2AM"),
+    ),
     "ci_cam": (
         *("NL-CCAM", "CI-CAM, one branch", "CI-CAM, gaussian pool", "CI-CAM, zero pool"),
         *("CI-CAM, shuffled pool", "CI-CAM, averaged pool", "CI-CAM"),

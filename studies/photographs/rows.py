@@ -443,8 +443,9 @@ FROZEN = (
         }.items()
     ),
 )
-# C2AM's own two choices, one at a time.
-CONTRAST = (
+# The network as ImageNet left it or fine-tuned, and C2AM's second layer, one at a time.
+KEPT_STILL = (
+    Row("CAM, frozen network", "cam", {"model.type": "wsol_mm.FrozenClassifier"}, seeds=3),
     replace(
         C2AM,
         name="C2AM, network trained",
@@ -757,7 +758,7 @@ BIRDS = (
     *ORACLES,
     *SHRINKING,
     *FROZEN,
-    *CONTRAST,
+    *KEPT_STILL,
     *KINDS,
     *REFINED,
     *ABLATION,
