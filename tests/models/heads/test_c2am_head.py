@@ -130,6 +130,23 @@ def test_the_centred_map_has_no_scale_to_learn():
     assert "disentangler.1.weight" in dict(build(affine=True).named_parameters())
 
 
+def test_a_few_steps_of_fine_tuning_move_the_disentangler():
+    """With weights drawn by fan-out, far larger ones, the same steps do not turn them."""
+    torch.manual_seed(0)
+    head = C2AMHead(num_classes=3, in_channels=256)
+    head.init_weights()
+    weight = head.disentangler[0].weight
+    before = weight.detach().clone()
+    optimizer = torch.optim.SGD([weight], lr=0.02, momentum=0.9)
+    feats = (torch.rand(4, 256, 5, 5, generator=torch.Generator().manual_seed(0)) ** 4,)
+    for _ in range(9):
+        losses = head.loss(feats, labels(0, 1, 2, 0))
+        optimizer.zero_grad()
+        sum(losses[f"loss_{name}"] for name in ("foreground", "background", "contrast")).backward()
+        optimizer.step()
+    assert torch.cosine_similarity(weight.flatten(), before.flatten(), dim=0) < 0.9
+
+
 def test_wrong_features_and_settings_are_named():
     head = build()
     first, second = maps()

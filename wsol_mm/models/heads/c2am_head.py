@@ -47,10 +47,9 @@ class C2AMHead(LocalizerHead):
     """
 
     map_kinds: ClassVar[tuple[str, ...]] = ("disentangled",)
-    default_init: ClassVar[dict | list[dict]] = [
-        {"type": "Normal", "layer": "Linear", "std": 0.01},
-        {"type": "Kaiming", "layer": "Conv2d"},
-    ]
+    # PyTorch's own for the disentangler: its batch norm takes the scale of the output away, and
+    # steps shrink with the square of the weights'. By fan-out, 1, they would move nothing.
+    default_init: ClassVar[dict | list[dict]] = {"type": "Normal", "layer": "Linear", "std": 0.01}
 
     def __init__(
         self,
