@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from studies.harness.images import level, mean_difference
 from studies.harness.report import markdown_table
 from studies.photographs.rows import (
-    BEST_MAKER,
+    BOX_MAKERS,
     DETECTORS,
     ENTROPIES,
     MAKERS,
     TRAINING_IMAGES,
-    WEAK_MAKER,
     WEND,
 )
 
@@ -49,7 +48,7 @@ def detectors_table(lines: Sequence[Line]) -> str | None:
     if not any(row.name in found for row in DETECTORS):
         return None
     for name, baseline in (
-        *((maker, None) for maker in (WEAK_MAKER, BEST_MAKER)),
+        *((maker, None) for maker in BOX_MAKERS),
         *((row.name, row.baseline) for row in DETECTORS),
     ):
         if line := found.get(name):
@@ -74,7 +73,7 @@ def entropies_table(lines: Sequence[Line]) -> str | None:
         pairs = [
             (found[name.format("")].columns, found[name.format(kind)].columns)
             for detector in WEND
-            for maker in (WEAK_MAKER, BEST_MAKER)
+            for maker in BOX_MAKERS
             for name in (f"{detector}{{}} on {maker}'s boxes",)
             if kind and {name.format(kind), name.format("")} <= set(found)
         ]

@@ -430,6 +430,7 @@ FROZEN = (
     C2AM,
     behind(TOKEN_CUT, "ARM", "ARM"),
     behind(SD_CAM, "ARM", "ARM"),
+    behind(C2AM, "ARM", "ARM"),
     half_sgrm(SD_CAM, "ARM + SeedSign + SGRM", "ARM", "SeedSign"),
     *behind_chosen(SD_CAM, "SeedSign"),
     # LCAR's whole chain as the paper has it, and with the preset whose thresholds val chose.
@@ -509,13 +510,12 @@ WEND = {
     "Deformable DETR": "wend/deformable_detr",
 }
 PLAIN_FASTER = "Faster R-CNN on CAM's boxes"
-WEAK_MAKER = "CAM"
-BEST_MAKER = "SD-CAM"  # of val
+BOX_MAKERS = ("CAM", "SD-CAM", "C2AM")  # the last is WEND's own and, of val, the best
 ENTROPIES = {"": PLAIN, " with WE": {}, ", eta alone": ETA_ALONE, " with plain entropy": ENTROPY}
 DETECTORS = (
     *(
         each
-        for maker in (WEAK_MAKER, BEST_MAKER)
+        for maker in BOX_MAKERS
         for each in (
             detector("SCR", SCR, {}, maker, maker),
             *(
@@ -533,25 +533,6 @@ DETECTORS = (
             ),
         )
     ),
-    # WEND's own maker.
-    *(
-        each
-        for maker in ("C2AM",)
-        for each in (
-            detector("SCR", SCR, {}, maker, maker),
-            *(
-                detector(
-                    f"{name}{suffix}",
-                    WEND[name],
-                    ENTROPIES[suffix],
-                    maker,
-                    f"{name} on {maker}'s boxes" if suffix else maker,
-                )
-                for name in ("Faster R-CNN", "FCOS")
-                for suffix in ("", " with WE")
-            ),
-        )
-    ),
     # Features as ImageNet left them, the paper's Table 6.
     *(
         detector(
@@ -561,7 +542,7 @@ DETECTORS = (
             maker,
             f"Faster R-CNN, frozen network, on {maker}'s boxes" if suffix else maker,
         )
-        for maker in (WEAK_MAKER, BEST_MAKER, "C2AM")
+        for maker in BOX_MAKERS[-1:]
         for suffix, options in {"": PLAIN, " with WE": {}}.items()
     ),
     # The paper does not say what its mean is over.
@@ -573,7 +554,7 @@ DETECTORS = (
             maker,
             f"Faster R-CNN on {maker}'s boxes",
         )
-        for maker in (WEAK_MAKER, BEST_MAKER)
+        for maker in BOX_MAKERS[:2]
     ),
     # What would help on CAM's boxes, one thing at a time.
     detector(
@@ -599,7 +580,7 @@ DETECTORS = (
 
 HEAD = (  # the rows that stand for their families, as far as they train
     *("CAM", "ADL", "BridgeGap", "CI-CAM", "CI-CAM, second loss alone", "KG-CI-CAM"),
-    *(PLAIN_FASTER, f"Faster R-CNN with WE on {WEAK_MAKER}'s boxes"),
+    *(PLAIN_FASTER, "Faster R-CNN with WE on CAM's boxes"),
 )
 MIXED = tuple(
     replace(
@@ -636,7 +617,7 @@ MAKERS = tuple(
     for row in (*METHODS, *CAUSAL, *FROZEN, *DETECTORS)
     if row.name
     in (
-        *("CAM", "BridgeGap", BEST_MAKER, "TokenCut", "DDT", "C2AM", PLAIN_FASTER),
+        *("CAM", "BridgeGap", "SD-CAM", "TokenCut", "DDT", "C2AM", PLAIN_FASTER),
         "Faster R-CNN on CAM's boxes, relabelled once",
     )
 )
@@ -676,8 +657,8 @@ MASKED = (
     CAM,
     replace(LONGER, seeds=3),
     BRIDGE_GAP,
-    *(DDT, TOKEN_CUT, SD_CAM),
-    *(behind(row, "ARM", "ARM") for row in (CAM, BRIDGE_GAP, TOKEN_CUT, SD_CAM)),
+    *(DDT, TOKEN_CUT, SD_CAM, C2AM),
+    *(behind(row, "ARM", "ARM") for row in (CAM, BRIDGE_GAP, TOKEN_CUT, SD_CAM, C2AM)),
     *behind_chosen(CAM),
     half_sgrm(CAM, "SGRM"),
     half_sgrm(CAM, "ARM + SGRM", "ARM"),
@@ -780,18 +761,18 @@ OPEN = {
             f"{name}{suffix} on {maker}'s boxes"
             for name in ("Faster R-CNN", "FCOS", "CLN")
             for suffix in ("", " with WE", ", eta alone")
-            for maker in (WEAK_MAKER, BEST_MAKER)
+            for maker in BOX_MAKERS[:2]
         ),
-        *(f"CLN with plain entropy on {maker}'s boxes" for maker in (WEAK_MAKER, BEST_MAKER)),
-        f"Faster R-CNN, scored by box quality, on {WEAK_MAKER}'s boxes",
-        f"Faster R-CNN, weighted by confidence, on {WEAK_MAKER}'s boxes",
+        *(f"CLN with plain entropy on {maker}'s boxes" for maker in BOX_MAKERS[:2]),
+        "Faster R-CNN, scored by box quality, on CAM's boxes",
+        "Faster R-CNN, weighted by confidence, on CAM's boxes",
         *(
             f"Deformable DETR{suffix} on {maker}'s boxes"
             for suffix in ("", " with WE")
-            for maker in (WEAK_MAKER, BEST_MAKER)
+            for maker in BOX_MAKERS[:2]
         ),
-        f"Deformable DETR with plain entropy on {WEAK_MAKER}'s boxes",
-        BEST_MAKER,
+        "Deformable DETR with plain entropy on CAM's boxes",
+        "SD-CAM",
     },
     "pets": {
         *("CAM", "CAM, eight epochs", "CAM + ARM"),
