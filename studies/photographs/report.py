@@ -44,8 +44,8 @@ HEADLINE = {
     "birds": (
         *("CAM", "HaS", "ACoL", "SPG", "ADL", "CutMix", "EIL", "BridgeGap", "NL-CCAM", "CI-CAM"),
         *("NL-CCAM, by Adam", "CI-CAM, by Adam", "CI-CAM, second loss alone", "KG-CI-CAM"),
-        *("DDT", "C2AM", "TokenCut", "SD-CAM"),
-        *("CAM + ARM", "BridgeGap + ARM", "TokenCut + ARM", "SD-CAM + ARM"),
+        *("DDT", "TokenCut", "SD-CAM", "C2AM"),
+        *("CAM + ARM", "BridgeGap + ARM", "TokenCut + ARM", "SD-CAM + ARM", "C2AM + ARM"),
         *("CAM + SGRM", "BridgeGap + SGRM"),
         "CAM + ARM + SGRM, chosen on val",
         "SD-CAM + ARM + SeedSign + SGRM, full resolution",
@@ -55,7 +55,7 @@ HEADLINE = {
 # Rows of README's table.
 FEW = (
     *("CAM", "HaS", "ADL", "BridgeGap", "CI-CAM", "CI-CAM, second loss alone", "KG-CI-CAM"),
-    *("TokenCut", "SD-CAM", "CAM + ARM", "SD-CAM + ARM"),
+    *("TokenCut", "SD-CAM", "C2AM", "CAM + ARM", "SD-CAM + ARM"),
     "SD-CAM + ARM + SeedSign + SGRM, full resolution",
 )
 # Birds' rows that take one thing of a method away, or put the truth in its place, by method.

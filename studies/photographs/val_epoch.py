@@ -19,7 +19,7 @@ def val_epoch_table(benches: Mapping[str, Sequence[Line]]) -> str | None:
     """Val's epoch minus the last, over all rows of a bench that were tested at both.
 
     Localizers and detectors apart. Refiners and other kinds of map share the training of their
-    row, and a frozen network has nothing to choose but its classifier: neither counts.
+    row, and where no map is trained there is nothing to choose but a classifier: neither counts.
 
     Args:
         benches: Lines by the name of a bench.
