@@ -74,3 +74,13 @@ def test_what_a_repeated_training_changes_is_what_its_csv_has():
     words = f"changed by {spread[0]:.1f} points of GT-known and by {spread[1]:.1f} of MaxBoxAccV2"
     assert f"[{len(rows)} trainings that another processor repeated]" in text
     assert words in text
+
+
+@pytest.mark.parametrize("page", ["photographs.md", "photographs/detectors.md"])
+def test_what_weighted_entropy_changes_is_what_its_table_has(page):
+    """Among all intervals of the bench another one is soon like an old one of these."""
+    table = block_of(DOCS / "photographs/detectors.md", "photographs_entropies")
+    (row,) = (line for line in table.splitlines() if line.startswith("| WE |"))
+    mean, low, high = (f"{float(each) + 0:.1f}" for each in INTERVAL.findall(row)[0])
+    text = " ".join(BLOCK.sub("", read(page)).split())
+    assert f"eighted entropy changes nothing, {mean} [{low}, {high}] points of GT-known" in text
