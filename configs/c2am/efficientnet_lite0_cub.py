@@ -3,8 +3,8 @@
 # it, and so it stays here: the rates of fine-tuning cost the map boxes (docs/photographs/taken_apart.md).
 _base_ = "../cam/efficientnet_lite0_cub.py"
 
-# Two maps side by side, as the authors' layer3 and layer4; of the last four stages, alone or beside the last layer,
-# this one has the best boxes of 36 val images of six classes.
+# Two maps side by side, as the authors' layer3 and layer4; of stages 4, 5 and 6, each alone or beside the last
+# layer, this one has the best boxes of 36 val images of six classes (three seeds of the head).
 model = dict(
     type="wsol_mm.FrozenClassifier",
     taps=dict(beside="backbone.timm_model.blocks.4"),

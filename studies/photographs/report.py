@@ -338,7 +338,8 @@ def write_pages(docs: Path, kept: Path, readme: Path | None = None) -> None:
     """Write the blocks, pictures and csv of every bench that has results, and README's table."""
     (docs / "photographs").mkdir(parents=True, exist_ok=True)
     trained = {}
-    for name, bench in benches(kept).items():
+    measured = benches(kept)
+    for name, bench in measured.items():
         lines = collect(bench, kept)
         if not lines:
             continue
@@ -359,7 +360,7 @@ def write_pages(docs: Path, kept: Path, readme: Path | None = None) -> None:
         print(f"{name}: {len(lines)} lines")
     if text := val_epoch_table(trained):
         write_block(docs / APART_PAGE, "photographs_val_epoch", text)
-    again = write_repeated(benches(kept), kept, docs / "photographs/repeated.csv")
+    again = write_repeated(measured, kept, docs / "photographs/repeated.csv")
     print(f"{again} trainings repeated on another processor")
     if (kept / "refiners.json").is_file():
         found = json.loads((kept / "refiners.json").read_text())

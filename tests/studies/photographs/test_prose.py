@@ -8,6 +8,8 @@ import pytest
 
 from studies.harness.report import block_of
 from studies.harness.trial import ROOT
+from studies.photographs.__main__ import KEPT
+from studies.photographs.rows import BENCHES
 
 DOCS = ROOT / "docs"
 PAGES = ("photographs.md", *(f"photographs/{p.name}" for p in DOCS.glob("photographs/*.md")))
@@ -84,3 +86,19 @@ def test_what_weighted_entropy_changes_is_what_its_table_has(page):
     mean, low, high = (f"{float(each) + 0:.1f}" for each in INTERVAL.findall(row)[0])
     text = " ".join(BLOCK.sub("", read(page)).split())
     assert f"eighted entropy changes nothing, {mean} [{low}, {high}] points of GT-known" in text
+
+
+def test_what_labelling_says_of_c2am_is_what_the_bench_has():
+    text = " ".join(read("label.md").split())
+    makers = block_of(DOCS / "photographs/detectors.md", "photographs_makers")
+    cells = [line.strip("| ").split(" | ") for line in makers.splitlines()]
+    right = {name: round(float(at_half)) for name, _, _, at_half, _ in cells[2:]}
+    assert f"{right['C2AM']} % of its boxes are right at IoU 0.5" in text
+    assert f"CAM's are on {right['CAM']} %" in text
+    chosen = {}
+    for name in ("birds", "pets"):
+        bench = BENCHES[name]
+        found = bench.finished(bench.row("C2AM"), "last", KEPT).values()
+        chosen[name] = statistics.mean(each["stamp"]["threshold"]["value"] for each in found)
+        assert len(found) == 3
+    assert f"chose {chosen['birds']:.2f} for these birds, {chosen['pets']:.2f} for the" in text

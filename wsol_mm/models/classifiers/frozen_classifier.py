@@ -13,9 +13,10 @@ class FrozenClassifier(WSOLClassifier):
     """``wsol_mm.WSOLClassifier`` with a frozen backbone, always in evaluation mode.
 
     Its head learns from ``head.pre_logits`` of the features, which must not have parameters of its
-    own and must pass a batch of them, (B, C), through: :class:`wsol_mm.TokenCutHead` and
-    :class:`wsol_mm.SDCAMHead` do. Where data samples carry them as ``tokens``, from a cache
-    (:class:`wsol_mm.FixedViews`), no image is needed and the backbone does not run.
+    own and must pass what it returns through: vectors (B, C), as of :class:`wsol_mm.TokenCutHead`
+    and :class:`wsol_mm.SDCAMHead`, or maps (B, C, h, w), as of :class:`wsol_mm.C2AMHead`. Where
+    data samples carry vectors as ``tokens``, from a cache (:class:`wsol_mm.FixedViews`), no image
+    is needed and the backbone does not run.
 
     Args:
         **kwargs: Of :class:`wsol_mm.WSOLClassifier`, but ``erasing``.
@@ -38,7 +39,7 @@ class FrozenClassifier(WSOLClassifier):
         return self
 
     def pooled_tokens(self, inputs: Tensor) -> Tensor:
-        """What the head learns from, (B, C), without gradient."""
+        """What the head learns from, (B, C) or (B, C, h, w), without gradient."""
         with torch.no_grad():
             return self.head.pre_logits(self.extract_feat(inputs))
 
