@@ -58,6 +58,7 @@ class Bench:
         rows: In the order of the tables.
         options: Config keys of all rows.
         test_only: Weights that every row is tested with; None for a training of each.
+        givers: Rows of no table that give something to these, as :attr:`Row.inputs` names them.
     """
 
     title: str
@@ -65,6 +66,7 @@ class Bench:
     rows: tuple[Row, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     test_only: str | None = None
+    givers: tuple[Row, ...] = ()
 
     def row(self, name: str) -> Row:
         """The row of that name.
@@ -72,7 +74,7 @@ class Bench:
         Raises:
             KeyError: There is none.
         """
-        for row in self.rows:
+        for row in (*self.rows, *self.givers):
             if row.name == name:
                 return row
         raise KeyError(f"no row {name!r}; rows are {', '.join(row.name for row in self.rows)}")

@@ -42,7 +42,10 @@ class Range:
         return float(f"{np.exp(value) if self.log else value:.3g}")
 
 
+# A third to three times the published values.
 RATE = {LR: Range(0.0007, 0.006, log=True)}
+ADAM_RATE = {LR: Range(3.5e-5, 3e-4, log=True)}
+DETECTOR_RATE = {LR: Range(1.7e-4, 1.5e-3, log=True)}
 DECAY = {"optim_wrapper.optimizer.weight_decay": Range(1e-5, 1e-3, log=True)}
 # A key with * stands for the same value in three entries.
 SPACES: dict[str, dict[str, Range]] = {
@@ -61,6 +64,26 @@ SPACES: dict[str, dict[str, Range]] = {
     },
     "NL-CCAM": {**RATE, **DECAY},
     "CI-CAM": {**RATE, "model.head.context_pool.rate": Range(0.01, 0.5, log=True)},
+    "CI-CAM, second loss alone": {
+        **ADAM_RATE,
+        "model.head.context_pool.rate": Range(0.01, 0.5, log=True),
+    },
+    "KG-CI-CAM": {
+        **ADAM_RATE,
+        "model.cls_guidance.temperature": Range(1.0, 20.0, log=True),
+        "model.loc_guidance.temperature": Range(1.0, 20.0, log=True),
+    },
+    "TokenCut": {**RATE, "model.head.tau": Range(0.1, 0.6)},
+    "SD-CAM": {**RATE, "model.head.tau": Range(0.1, 0.6)},
+    "C2AM": {**RATE, "model.head.alpha": Range(0.01, 1.0, log=True)},
+    # On boxes of C2AM as published.
+    "Faster R-CNN on C2AM's boxes": {**DETECTOR_RATE, **DECAY},
+    "Faster R-CNN with WE on C2AM's boxes": {
+        **DETECTOR_RATE,
+        "model.eta": Range(0.03, 1.0, log=True),
+        "model.loss_we.gamma": Range(1.0, 8.0),
+        "model.loss_we.alpha": Range(0.05, 0.75, log=True),
+    },
 }
 
 
@@ -98,10 +121,10 @@ def tuned(row: Row, options: Mapping[str, Any]) -> Row:
 
 
 def tuned_bench(found: Mapping[str, Any]) -> Bench:
-    """The bench of what a search has chosen."""
+    """The bench of what a search has chosen; inputs of its rows are those of the bench birds."""
     bench = BENCHES["birds"]
     rows = tuple(tuned(bench.row(name), entry["chosen"]) for name, entry in found.items())
-    return replace(bench, rows=rows)
+    return replace(bench, rows=rows, givers=bench.rows)
 
 
 def judged(file: Path) -> dict[tuple[str, str], float]:
