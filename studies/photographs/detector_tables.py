@@ -58,7 +58,8 @@ def detectors_table(lines: Sequence[Line]) -> str | None:
                 cells += [f"{line.levels[number].mean:.1f}", against.marked if against else ""]
                 cells.append(line.beside(at_val.get(name), number))
             tight = f"{level(list(line.columns.values()), TIGHT).mean:.1f}"
-            rows.append([name, str(len(line.seeds)), *cells, baseline or "", tight, _seconds(line)])
+            known = [baseline or "", tight, line.seconds()]
+            rows.append([name, str(len(line.seeds)), *cells, *known])
     return markdown_table(rows)
 
 
@@ -83,12 +84,6 @@ def entropies_table(lines: Sequence[Line]) -> str | None:
             cells = [change.marked for change, _ in changes]
             rows.append([label, str(len(pairs)), str(changes[0][1]), *cells])
     return markdown_table(rows) if len(rows) > 1 else None
-
-
-def _seconds(line: Line) -> str:
-    times = [result.get("train_seconds") for result in line.seeds.values()]
-    known = sorted(time for time in times if time is not None)
-    return f"{known[len(known) // 2]:.0f}" if known else ""
 
 
 def _last(lines: Sequence[Line]) -> Mapping[str, Line]:

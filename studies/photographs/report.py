@@ -128,6 +128,15 @@ class Line:
         fewer = f" ({len(chosen.seeds)})" if len(chosen.seeds) < len(self.seeds) else ""
         return f"{chosen.levels[number].mean:.1f}{fewer}"
 
+    def seconds(self) -> str:
+        """Median wall time of a training on the CPU, for tables; empty where none was timed there.
+
+        A GPU trained up to 16 rows at once, so that its times say nothing of one.
+        """
+        on_cpu = [r for r in self.seeds.values() if "accelerator" not in r["machine"]]
+        times = [r["train_seconds"] for r in on_cpu if r.get("train_seconds") is not None]
+        return f"{statistics.median(times):.0f}" if times else ""
+
 
 def measure(bench: Bench, row: Row, checkpoint: str, kept: Path) -> Line | None:
     """A row's line, or None where nothing is finished; says where a pair had unlike files."""
@@ -195,12 +204,11 @@ def write_csv(lines: Sequence[Line], path: Path) -> None:
                     ends = (found.mean, found.low, found.high) if found else ()
                     cells += [f"{value:.2f}" for value in ends] or ["", "", ""]
             cells += [pxap(line)] if masked else []
-            times = [r["train_seconds"] for r in results if r.get("train_seconds") is not None]
             devices = {result["machine"].get("accelerator", "CPU") for result in results}
             writer.writerow(
                 [
                     *cells,
-                    f"{statistics.median(times):.0f}" if times else "",
+                    line.seconds(),
                     " / ".join(sorted(devices)),
                     line.row.notes,
                 ]

@@ -774,7 +774,10 @@ OPEN = {
             for maker in BOX_MAKERS[:2]
         ),
         "Deformable DETR with plain entropy on CAM's boxes",
-        *("SD-CAM", "CAM, frozen network"),
+        *("SD-CAM", "C2AM", "CAM, frozen network"),
+        *(f"{name}{suffix} on C2AM's boxes" for name in WEND for suffix in ("", " with WE")),
+        *(f"Faster R-CNN, frozen network{suffix}, on C2AM's boxes" for suffix in ("", " with WE")),
+        *(row.name for row in MIXED if not row.name.startswith("KG-CI-CAM")),
     },
     "pets": {
         *("CAM", "CAM, eight epochs", "CAM + ARM"),

@@ -205,6 +205,21 @@ def test_the_page_shows_differences_and_their_intervals(tmp_path):
     assert "BridgeGap" in (tmp_path / "photographs/birds.svg").read_text()
 
 
+def test_seconds_of_a_training_are_the_cpus(tmp_path):
+    bench = BENCHES["birds"]
+    for name in ("CAM", "ADL"):
+        for seed in range(3):
+            found = result(10, seed)
+            if name == "ADL" or seed == 2:  # 16 rows at once
+                found["machine"]["accelerator"] = "a GPU"
+                found["train_seconds"] = 1000.0
+            keep(tmp_path / "birds.jsonl", [(bench.trial(bench.row(name), seed, DATA), found)])
+    lines = {
+        name: report.measure(bench, bench.row(name), "last", tmp_path) for name in ("CAM", "ADL")
+    }
+    assert {name: line.seconds() for name, line in lines.items()} == {"CAM": "10", "ADL": ""}
+
+
 def test_masks_have_columns_of_their_own(tmp_path):
     bench = BENCHES["pets"]
     found = []
