@@ -15,13 +15,15 @@ from studies.harness.images import PARTS, Columns, Interval, difference, level
 from studies.harness.report import markdown_table, write_block
 from studies.harness.store import Result, other_files
 from studies.photographs.detector_tables import (
-    COLUMNS,
     detectors_table,
+    draw_detectors,
     entropies_table,
     makers_table,
+    one_thing_table,
+    pairs_table,
 )
 from studies.photographs.repeated import write_repeated
-from studies.photographs.rows import BENCHES, DETECTORS, MIXED, Bench, Row
+from studies.photographs.rows import BENCHES, MIXED, Bench, Row
 from studies.photographs.search import tuned_bench
 from studies.photographs.val_epoch import val_epoch_table
 from wsol_mm.io import atomic_write
@@ -31,6 +33,7 @@ NUMBERS = {
     "gt_known": "GT-known",
     "max_box_acc_v2": "MaxBoxAccV2",
     "gt_known_mean": "mean GT-known",
+    "gt_known_iou70": "GT-known at IoU .7",
     "top1_loc": "Top-1 Loc",
     "mask_iou": "mask IoU",
     "max_mask_iou": "best mask IoU",
@@ -269,19 +272,16 @@ def readme_table(lines: Sequence[Line]) -> str:
     return markdown_table(rows)
 
 
-def draw(
-    lines: Sequence[Line], names: Sequence[str], path: Path, numbers: Sequence[str] | None = None
-) -> None:
+def draw(lines: Sequence[Line], names: Sequence[str], path: Path) -> None:
     """A forest plot: each method's difference to its baseline at the last epoch.
 
-    The numbers are the last two of the short table unless others are named. Without a difference
-    there is no picture.
+    The numbers are the last two of the short table. Without a difference there is no picture.
     """
     found = {line.row.name: line for line in lines if line.checkpoint == "last"}
     shown = [found[name] for name in names if name in found and found[name].differences]
     if not shown:
         return
-    main = numbers or main_numbers(lines)[-2:]
+    main = main_numbers(lines)[-2:]
     rows = [(_label(line.row), [line.differences.get(number) for number in main]) for line in shown]
     draw_forest(rows, [f"{NUMBERS[number]},\npoints above the baseline" for number in main], path)
 
@@ -384,11 +384,12 @@ def _write_apart(lines: Sequence[Line], docs: Path) -> None:
 
 
 def _write_detectors(lines: Sequence[Line], docs: Path) -> None:
-    names = [row.name for row in DETECTORS]
-    draw(lines, names, docs / "photographs/detectors.svg", tuple(COLUMNS))
+    draw_detectors(lines, docs / "photographs/detectors.svg")
     tables = {
         "detectors": detectors_table,
+        "pairs": pairs_table,
         "entropies": entropies_table,
+        "one_thing": one_thing_table,
         "makers": makers_table,
     }
     for block, table in tables.items():

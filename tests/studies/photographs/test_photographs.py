@@ -332,21 +332,45 @@ def at_one_threshold(name, right, seed=0):
     return bench.trial(bench.row(name), seed, DATA), made
 
 
+def cells_of(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
 def test_detectors_and_their_makers_have_tables_of_their_own(tmp_path):
     hits = {"CAM": 8, "SCR on CAM's boxes": 12, "CAM, training images": 14}
     keep(tmp_path / "kept/birds.jsonl", [at_one_threshold(*item) for item in hits.items()])
     report.write_pages(tmp_path, tmp_path / "kept")
     page = tmp_path / "photographs/detectors.md"
-    *_, line = block_of(page, "photographs_detectors").splitlines()
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[:3] == ["SCR on CAM's boxes", "1", "60.0"]
-    assert cells[3].startswith("+20.0 [") or cells[3].startswith("**+20.0 [")
-    assert cells[4:6] == ["", "53.3"]  # nothing at val's epoch; one threshold: (100 + 60 + 0) / 3
-    assert cells[-3:] == ["CAM", "0.0", "10"]
-    assert "mean GT-known," in (tmp_path / "photographs/detectors.svg").read_text()
+    *_, map_, scr = map(cells_of, block_of(page, "photographs_detectors").splitlines())
+    # at one threshold: (100 + 40 + 0) / 3 and (100 + 60 + 0) / 3; nothing at val's epoch
+    assert map_ == ["the map that drew them", "46.7", *[""] * 8]
+    assert scr[:2] == ["SCR", "53.3"]
+    assert scr[2].strip("*").startswith("+6.7 [")
+    assert scr[3:] == [""] * 7  # of the other two makers nothing
+    assert "GT-known, CAM" in (tmp_path / "photographs/detectors.svg").read_text()
     *_, line = block_of(page, "photographs_makers").splitlines()
     assert line == "| CAM | 1 | 100.0 | 70.0 | 0.0 |"
     assert "SCR" not in block_of(tmp_path / "photographs.md", "photographs_birds")
+    head, row = (tmp_path / "photographs/birds.csv").read_text().splitlines()[:2]
+    found = dict(zip(head.split(","), row.split(","), strict=False))
+    assert found["training s"] == "10"
+
+
+def test_a_detector_with_one_thing_changed_stands_beside_what_it_changes(tmp_path):
+    plain = "Faster R-CNN on CAM's boxes"
+    found = [at_one_threshold(plain, 8), at_one_threshold(f"{plain}, relabelled once", 2)]
+    found += [at_one_threshold("Faster R-CNN, eta alone on CAM's boxes", 11)]
+    keep(tmp_path / "kept/birds.jsonl", found)
+    report.write_pages(tmp_path, tmp_path / "kept")
+    page = tmp_path / "photographs/detectors.md"
+    *_, line = map(cells_of, block_of(page, "photographs_one_thing").splitlines())
+    assert line[:3] == [f"{plain}, relabelled once", "1", "36.7"]
+    assert line[3].strip("*").startswith("-10.0 [")
+    assert line[4:] == ["", plain]
+    *_, line = map(cells_of, block_of(page, "photographs_pairs").splitlines())
+    assert line[0] == "Faster R-CNN, CAM's boxes"
+    assert line[3].strip("*").startswith("+5.0 [")  # eta alone; of entropies nothing
+    assert line[1:3] + line[4:] == [""] * 5
 
 
 def test_entropies_are_compared_over_all_pairs_that_a_seed_has(tmp_path):
