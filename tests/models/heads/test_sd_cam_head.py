@@ -157,3 +157,15 @@ def test_wrong_settings_are_named():
     ):
         with pytest.raises(ValueError, match=message):
             SDCAMHead(3, CHANNELS, **keys)
+
+
+def test_a_networks_own_classifier_is_teacher_and_student():
+    own = torch.nn.Linear(CHANNELS, 3)
+    built = SDCAMHead(num_classes=3, in_channels=CHANNELS)
+    built.load_state_dict({f"fc.{name}": value for name, value in own.state_dict().items()})
+    assert torch.equal(built.student.weight, own.weight)
+    assert torch.equal(built.student.bias, own.bias)
+    torch.testing.assert_close(built.fc.weight.sum(dim=1), own.weight.sum(dim=1))
+    again = SDCAMHead(num_classes=3, in_channels=CHANNELS)
+    again.load_state_dict(built.state_dict())  # its own state is taken as it is
+    assert torch.equal(again.fc.weight, built.fc.weight)

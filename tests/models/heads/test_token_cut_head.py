@@ -73,6 +73,21 @@ def test_positions_of_a_convolutional_network_are_cut_as_tokens_are():
     torch.testing.assert_close(head(feats), both @ head.fc.weight.T + head.fc.bias)
 
 
+def test_a_networks_own_classifier_of_the_mean_is_loaded():
+    own, feats = torch.nn.Linear(6, 3), network_features()
+    head = TokenCutHead(num_classes=3, in_channels=6)
+    head.load_state_dict({f"fc.{name}": value for name, value in own.state_dict().items()})
+    torch.testing.assert_close(head(feats), own(feats[-1].mean(dim=(2, 3))))
+    # of class and patch tokens it would read a mixture that it never saw
+    head = TokenCutHead(num_classes=3, in_channels=8)
+    own = torch.nn.Linear(8, 3)
+    head.load_state_dict({f"fc.{name}": value for name, value in own.state_dict().items()})
+    with pytest.raises(ValueError, match="this backbone has class and patch tokens"):
+        head(features())
+    head.load_state_dict(TokenCutHead(num_classes=3, in_channels=8).state_dict())
+    assert head(features()).shape == (1, 3)
+
+
 @pytest.mark.parametrize("map_kind", ["eigenvector", "mask"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_key_that_is_none_gives_a_map_that_is_none(map_kind, value):

@@ -17,7 +17,8 @@ class DDTHead(CAMHead):
 
     Wei et al., Pattern Recognition 2019 (DDT), as PSOL uses it. The means and components are
     buffers, so a checkpoint holds them; ``wsol_mm.FitDDTHook`` computes them from the training
-    images of each class. Until then all maps are zero. The linear layer of the parent is an
+    images of each class, or from those of the test. Until then all maps are zero; weights without
+    them, a pretrained classifier's, load as not fitted. The linear layer of the parent is an
     ordinary classifier of the pooled features, without influence on the maps.
 
     A map is a projection: positive on the object, negative beside it. So it goes with the
@@ -54,6 +55,12 @@ class DDTHead(CAMHead):
         self.means: Tensor
         self.components: Tensor
         self.fitted: Tensor
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        own = {f"{prefix}{name}": buffer for name, buffer in self.named_buffers()}
+        if not own.keys() & state_dict.keys():  # a classifier's weights, not half of a DDT head
+            state_dict.update((name, torch.zeros_like(buffer)) for name, buffer in own.items())
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
         """Projections on the wanted classes' components, float32 (B, k, h, w)."""

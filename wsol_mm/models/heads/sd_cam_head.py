@@ -23,7 +23,8 @@ class SDCAMHead(TokenCutHead):
     A teacher (MLP head) classifies class token and mean patch token; its class is the image's. A
     student (CAM head) classifies the mean patch token alone, learns from labels and teacher, and
     thereby gets class maps. Where a class's map is high decides which side of TokenCut's
-    eigenvector is the object. Features as for :class:`TokenCutHead`.
+    eigenvector is the object. Features as for :class:`TokenCutHead`, and as there a convolutional
+    network's own classifier can be loaded; it is teacher and student then.
 
     Args:
         num_classes: Classes K.
@@ -76,6 +77,15 @@ class SDCAMHead(TokenCutHead):
                 nn.Linear(width, hidden_channels), nn.GELU(), nn.Linear(hidden_channels, width)
             )
         self.student = nn.Linear(in_channels, num_classes)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        """Take a network's own classifier of the mean as teacher and as student."""
+        weight = state_dict.get(f"{prefix}fc.weight")
+        if weight is not None and weight.shape == self.student.weight.shape:
+            for name in ("weight", "bias"):
+                own = state_dict[f"{prefix}fc.{name}"]
+                state_dict.setdefault(f"{prefix}student.{name}", own)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
     def class_agnostic(self) -> bool:

@@ -27,7 +27,9 @@ class TokenCutHead(LocalizerHead):
 
     Positions of a convolutional network are tokens as well: tap the map whose positions are the
     keys, of the size of the last one (``taps=dict(key_map="backbone.layer3")``). There is no class
-    token then; the mean over the last map's positions stands in its place too.
+    token then; the mean over the last map's positions stands in its place too. So the network's own
+    linear classifier of that mean, ``fc.weight`` (K, C), can be loaded, half of it for each place:
+    a pretrained classifier then localizes without any training.
 
     The one map serves every class (``map_labels == [-1]``). It exists in prediction only: the cut
     has no gradient.
@@ -64,6 +66,7 @@ class TokenCutHead(LocalizerHead):
         self.mask_size = mask_size
         self.extra_tokens = extra_tokens
         self.fc = nn.Linear(2 * in_channels, num_classes)
+        self.reads_mean = False  # a classifier of the mean alone was loaded
 
     def grid(self, feats: tuple[Tensor, ...]) -> tuple[int, int]:
         """Rows and columns of the patch tokens."""
@@ -91,6 +94,11 @@ class TokenCutHead(LocalizerHead):
         if feats[-1].dim() == 2:
             return feats[-1]
         mean = self.patches(feats).mean(dim=(2, 3))
+        if self.reads_mean and self._key_map(feats) is None:
+            raise ValueError(
+                f"{type(self).__name__}: the loaded classifier reads one vector of an image, but "
+                "this backbone has class and patch tokens, and the head reads both: train the head"
+            )
         first = mean if self._key_map(feats) is not None else self._tokens(feats)[:, 0]
         return torch.cat([first, mean], dim=1)
 
@@ -118,6 +126,14 @@ class TokenCutHead(LocalizerHead):
     def draw_maps(self, feats: tuple[Tensor, ...], features: Tensor, labels: Tensor) -> Tensor:
         """The one map of each image, for each of the k ``labels``."""
         return self.cut_maps(feats).expand(-1, labels.shape[1], -1, -1)
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        """Take a classifier of the mean alone as one of the mean in both places."""
+        weight = state_dict.get(f"{prefix}fc.weight")
+        self.reads_mean = weight is not None and 2 * weight.shape[-1] == self.fc.in_features
+        if self.reads_mean:
+            state_dict[f"{prefix}fc.weight"] = torch.cat([weight, weight], dim=-1) / 2
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _keys(self, feats: tuple[Tensor, ...], grid: tuple[int, int]) -> Tensor:
         """Keys of the patches (B, h * w, C)."""
