@@ -775,7 +775,7 @@ OPEN = {
             f"{name}{suffix} on {maker}'s boxes"
             for name in ("Faster R-CNN", "FCOS", "CLN")
             for suffix in ("", " with WE", ", eta alone")
-            for maker in BOX_MAKERS[:2]
+            for maker in BOX_MAKERS
         ),
         *(f"CLN with plain entropy on {maker}'s boxes" for maker in BOX_MAKERS[:2]),
         "Faster R-CNN, scored by box quality, on CAM's boxes",
@@ -783,11 +783,10 @@ OPEN = {
         *(
             f"Deformable DETR{suffix} on {maker}'s boxes"
             for suffix in ("", " with WE")
-            for maker in BOX_MAKERS[:2]
+            for maker in BOX_MAKERS
         ),
         "Deformable DETR with plain entropy on CAM's boxes",
         *("SD-CAM", "C2AM", "CAM, frozen network"),
-        *(f"{name}{suffix} on C2AM's boxes" for name in WEND for suffix in ("", " with WE")),
         *(f"Faster R-CNN, frozen network{suffix}, on C2AM's boxes" for suffix in ("", " with WE")),
         *(row.name for row in MIXED if not row.name.startswith("KG-CI-CAM")),
     },

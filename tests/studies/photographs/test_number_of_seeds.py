@@ -11,7 +11,6 @@ NUMBERS = ("GT-known", "MaxBoxAccV2", "best mask IoU")
 WAITING = {
     "birds": {
         "KG-CI-CAM, mixed precision",  # trained on a GPU alone
-        *(f"{name}, eta alone on C2AM's boxes" for name in ("Faster R-CNN", "FCOS", "CLN")),
     }
 }
 

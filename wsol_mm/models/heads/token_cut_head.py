@@ -130,9 +130,10 @@ class TokenCutHead(LocalizerHead):
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
         """Take a classifier of the mean alone as one of the mean in both places."""
         weight = state_dict.get(f"{prefix}fc.weight")
-        self.reads_mean = weight is not None and 2 * weight.shape[-1] == self.fc.in_features
-        if self.reads_mean:
-            state_dict[f"{prefix}fc.weight"] = torch.cat([weight, weight], dim=-1) / 2
+        if weight is not None:
+            self.reads_mean = 2 * weight.shape[-1] == self.fc.in_features
+            if self.reads_mean:
+                state_dict[f"{prefix}fc.weight"] = torch.cat([weight, weight], dim=-1) / 2
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _keys(self, feats: tuple[Tensor, ...], grid: tuple[int, int]) -> Tensor:
