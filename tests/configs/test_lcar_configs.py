@@ -27,7 +27,10 @@ NAMES = [(variant.format(size), size) for size in SIZES for variant in VARIANTS]
 
 
 # trunk, teacher on the mean position twice, student on the positions
-LITE0 = ("sd_cam_efficientnet_lite0_cub", 3_371_008 + (2561 + 1281) * 200)
+LITE0 = [
+    ("sd_cam_efficientnet_lite0_cub", 3_371_008 + (2561 + 1281) * 200),
+    ("sd_cam_efficientnet_lite0_in1k", 3_371_008 + (2561 + 1281) * 1000),
+]
 
 
 def build(model, device):
@@ -54,9 +57,19 @@ def test_parameters_and_what_trains(size, variant, load_config, meta_device):
     assert model.head.mask_size == pixels // side
 
 
+@pytest.mark.parametrize(("name", "parameters"), LITE0)
+def test_a_convolutional_network_has_a_teacher_of_the_mean_twice(
+    name, parameters, load_config, meta_device
+):
+    model = build(load_config(f"lcar/{name}.py").model, meta_device)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
+    feats = model.extract_feat(torch.zeros(1, 3, 224, 224, device=meta_device))
+    assert feats.taps["key_map"].shape[2:] == feats[-1].shape[2:] == (14, 14)
+
+
 def test_every_config_is_listed_above():
     here = {path.stem for path in (CONFIGS / "lcar").glob("*.py")}
-    assert {name for name, _ in NAMES} | {LITE0[0]} == here
+    assert {name for name, _ in (*NAMES, *LITE0)} == here
 
 
 @pytest.mark.parametrize(("name", "size"), NAMES)

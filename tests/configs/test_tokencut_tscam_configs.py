@@ -28,7 +28,10 @@ SIZES = [
 
 
 # trunk, and a linear layer on the mean position twice
-LITE0 = ("tokencut/efficientnet_lite0_cub", 3_371_008 + 2561 * 200)
+LITE0 = [
+    ("tokencut/efficientnet_lite0_cub", 3_371_008 + 2561 * 200),
+    ("tokencut/efficientnet_lite0_in1k", 3_371_008 + 2561 * 1000),
+]
 
 
 def build(cfg, device):
@@ -58,9 +61,12 @@ def test_parameters_tokens_and_what_trains(name, parameters, size, side, load_co
         assert model.head.num_heads == model.backbone.arch_settings["num_heads"]
 
 
-def test_positions_of_a_convolutional_network_are_tokens(load_config, meta_device):
-    model = build(load_config(f"{LITE0[0]}.py"), meta_device)
-    assert sum(parameter.numel() for parameter in model.parameters()) == LITE0[1]
+@pytest.mark.parametrize(("name", "parameters"), LITE0)
+def test_positions_of_a_convolutional_network_are_tokens(
+    name, parameters, load_config, meta_device
+):
+    model = build(load_config(f"{name}.py"), meta_device)
+    assert sum(parameter.numel() for parameter in model.parameters()) == parameters
     feats = model.extract_feat(torch.zeros(2, 3, 224, 224, device=meta_device))
     assert feats.taps["key_map"].shape == (2, 192, 14, 14)
     assert feats[-1].shape == (2, 1280, 14, 14)
@@ -74,7 +80,7 @@ def test_every_config_is_listed_above():
         for folder in ("tokencut", "ts_cam")
         for path in (CONFIGS / folder).glob("*.py")
     }
-    assert {row[0] for row in SIZES} | {LITE0[0]} == here
+    assert {row[0] for row in (*SIZES, *LITE0)} == here
 
 
 @pytest.mark.parametrize("name", ["deit_small_p16_cub", "deit_small_p16_ilsvrc"])
