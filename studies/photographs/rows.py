@@ -778,6 +778,8 @@ OPEN = {
             for maker in BOX_MAKERS
         ),
         *(f"CLN with plain entropy on {maker}'s boxes" for maker in BOX_MAKERS[:2]),
+        *(f"SCR on {maker}'s boxes" for maker in BOX_MAKERS[:2]),
+        "Faster R-CNN on true boxes",
         "Faster R-CNN, scored by box quality, on CAM's boxes",
         "Faster R-CNN, weighted by confidence, on CAM's boxes",
         *(
