@@ -779,7 +779,9 @@ OPEN = {
         ),
         *(f"CLN with plain entropy on {maker}'s boxes" for maker in BOX_MAKERS[:2]),
         *(f"SCR on {maker}'s boxes" for maker in BOX_MAKERS[:2]),
-        "Faster R-CNN on true boxes",
+        *("Faster R-CNN on true boxes", "FCOS, sides begin at 1 px, on CAM's boxes"),
+        *(f"{name} with plain entropy on CAM's boxes" for name in ("Faster R-CNN", "FCOS")),
+        *(f"Faster R-CNN on CAM's boxes, relabelled {times}" for times in ("once", "twice")),
         "Faster R-CNN, scored by box quality, on CAM's boxes",
         "Faster R-CNN, weighted by confidence, on CAM's boxes",
         *(

@@ -11,7 +11,6 @@ NUMBERS = ("GT-known", "MaxBoxAccV2", "best mask IoU")
 WAITING = {
     "birds": {
         "KG-CI-CAM, mixed precision",  # trained on a GPU alone
-        "Faster R-CNN with plain entropy on CAM's boxes",
     }
 }
 
